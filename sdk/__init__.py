@@ -1,0 +1,1 @@
+"""The SDK: log what your language model does, and read it back."""

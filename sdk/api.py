@@ -1,0 +1,416 @@
+"""A typed client of the collector's HTTP API: what workers, trainers, pages and scripts use.
+
+    api = Api("http://127.0.0.1:8400", key, project="shop")
+    for row in api.events(limit=20).rows:
+        print(row.start_time, row.output_preview)
+
+Standard library only, synchronous, thread-safe (a connection per thread). Reads and idempotent
+writes are retried on a broken connection, 429 and 503 by `driftline.sdk.retry`; errors are those of
+`driftline.sdk.errors`. docs/api.md describes every endpoint.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeVar
+
+from . import records as r
+from .errors import ApiError, Busy, ConfigError, Unreachable, error_for
+from .retry import delays
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS = 60.0
+RETRIES = 4
+USER_AGENT = "driftline-python"
+
+
+class Api:
+    """The collector at `url`, as the holder of `key`, on `project` (for keys that span projects)."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        project: str = "",
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        retries: int = RETRIES,
+    ) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"collector URL {url!r} is not http(s)://host[:port]")
+        self.url = url.rstrip("/")
+        self.project = project
+        self._parts = parts
+        self._key = key
+        self._timeout = timeout_seconds
+        self._retries = retries
+        self._local = threading.local()
+
+    def for_project(self, project: str) -> Api:
+        """The same collector and key, on another project."""
+        return Api(
+            self.url,
+            self._key,
+            project=project,
+            timeout_seconds=self._timeout,
+            retries=self._retries,
+        )
+
+    # ------------------------------------------------------------- projects
+
+    def create_project(self, name: str) -> r.Project:
+        """Create a project, or return the one of that name."""
+        return self._one(r.Project, "POST", "/v1/projects", {"name": name})
+
+    def projects(self) -> list[r.Project]:
+        return self._many(r.Project, "GET", "/v1/projects", "projects")
+
+    def create_key(self, scope: str, name: str = "") -> r.ApiKey:
+        """A new key for this project (or for all of them when `project` is "")."""
+        body = {"project": self.project, "scope": scope, "name": name}
+        return self._one(r.ApiKey, "POST", "/v1/keys", body, retry=False)
+
+    def keys(self) -> list[r.ApiKey]:
+        return self._many(r.ApiKey, "GET", "/v1/keys", "keys")
+
+    def revoke_key(self, key_id: str) -> r.ApiKey:
+        return self._one(r.ApiKey, "DELETE", f"/v1/keys/{key_id}")
+
+    # --------------------------------------------------------------- events
+
+    def send_lines(self, lines: Iterable[dict[str, Any]]) -> r.IngestResult:
+        """Ingest events and scores at once (the logging client batches instead)."""
+        body = b"\n".join(json.dumps(line).encode() for line in lines)
+        headers = {"Content-Type": "application/x-ndjson"}
+        data = self._request("POST", "/v1/events", body, headers=headers)
+        return r.decode_record(r.IngestResult, json.loads(data))
+
+    def events(
+        self,
+        *,
+        start: str = "",
+        end: str = "",
+        cursor: str = "",
+        limit: int = 100,
+        order: Literal["newest", "oldest"] = "newest",
+        kind: str = "",
+        model: str = "",
+        environment: str = "",
+        status: str = "",
+        session_id: str = "",
+        user_id: str = "",
+    ) -> r.Page:
+        query = _query(locals())
+        return self._one(r.Page, "GET", f"/v1/events?{query}")
+
+    def event(self, event_id: str) -> r.Event:
+        return self._one(r.Event, "GET", f"/v1/events/{event_id}")
+
+    def event_bodies(self, event_ids: Sequence[str]) -> list[r.Event]:
+        """Full events by id (at most 500 a call), in the order asked; unknown ids are left out."""
+        body = {"ids": list(event_ids)}
+        return self._many(r.Event, "POST", "/v1/events/bodies", "events", body)
+
+    def scores(self, event_id: str) -> list[r.Score]:
+        return self._many(r.Score, "GET", f"/v1/events/{event_id}/scores", "scores")
+
+    def traces(
+        self,
+        *,
+        start: str = "",
+        end: str = "",
+        cursor: str = "",
+        limit: int = 50,
+        environment: str = "",
+        model: str = "",
+        status: str = "",
+        session_id: str = "",
+        user_id: str = "",
+    ) -> r.TracePage:
+        query = _query(locals())
+        return self._one(r.TracePage, "GET", f"/v1/traces?{query}")
+
+    def trace(self, trace_id: str) -> r.Trace:
+        return self._one(r.Trace, "GET", f"/v1/traces/{urllib.parse.quote(trace_id, safe='')}")
+
+    # --------------------------------------------------------------- charts
+
+    def overview(self, *, start: str = "", end: str = "", buckets: int = 60) -> r.Overview:
+        query = _query(locals())
+        return self._one(r.Overview, "GET", f"/v1/overview?{query}")
+
+    def score_names(self, *, start: str = "", end: str = "") -> list[str]:
+        query = _query(locals())
+        return self._many(str, "GET", f"/v1/scores/names?{query}", "names")
+
+    def score_series(
+        self, name: str, *, start: str = "", end: str = "", buckets: int = 60
+    ) -> r.ScoreSeries:
+        query = _query(locals())
+        return self._one(r.ScoreSeries, "GET", f"/v1/scores/series?{query}")
+
+    # ---------------------------------------------------------------- drift
+
+    def monitor(self) -> r.Monitor:
+        return self._one(r.Monitor, "GET", "/v1/monitor")
+
+    def set_monitor(self, monitor: r.Monitor) -> r.Monitor:
+        return self._one(r.Monitor, "PUT", "/v1/monitor", r.encode(monitor))
+
+    def drift_status(self) -> r.DriftStatus:
+        return self._one(r.DriftStatus, "GET", "/v1/drift/status")
+
+    def pin_reference(self, start: str, end: str, name: str = "") -> r.DriftStatus:
+        """Use the scored events of [start, end) as the reference from now on."""
+        body = {"start": start, "end": end, "name": name}
+        return self._one(r.DriftStatus, "POST", "/v1/drift/reference", body)
+
+    def drift_windows(self, *, limit: int = 50) -> list[r.DriftWindow]:
+        """Evaluated windows, newest first, without their maps."""
+        return self._many(r.DriftWindow, "GET", f"/v1/drift/windows?limit={limit}", "windows")
+
+    def drift_window(self, window_id: str) -> r.DriftWindow:
+        return self._one(r.DriftWindow, "GET", f"/v1/drift/windows/{window_id}")
+
+    def drift_features(self, window_id: str, side: Literal["reference", "current"]) -> bytes:
+        """Arrow IPC stream of one side: event_id, prompt and response (list<float32>), scores (map)."""
+        return self._request("GET", f"/v1/drift/windows/{window_id}/features?side={side}")
+
+    # ------------------------------------------------------------ incidents
+
+    def incidents(self, *, state: str = "", limit: int = 50) -> list[r.Incident]:
+        query = _query(locals())
+        return self._many(r.Incident, "GET", f"/v1/incidents?{query}", "incidents")
+
+    def incident(self, incident_id: str) -> r.Incident:
+        return self._one(r.Incident, "GET", f"/v1/incidents/{incident_id}")
+
+    def acknowledge(self, incident_id: str, by: str) -> r.Incident:
+        return self._one(r.Incident, "POST", f"/v1/incidents/{incident_id}/acknowledge", {"by": by})
+
+    def resolve(self, incident_id: str, by: str) -> r.Incident:
+        return self._one(r.Incident, "POST", f"/v1/incidents/{incident_id}/resolve", {"by": by})
+
+    def create_webhook(self, url: str, events: Sequence[str] = ("*",)) -> r.Webhook:
+        body = {"url": url, "events": list(events)}
+        return self._one(r.Webhook, "POST", "/v1/webhooks", body, retry=False)
+
+    def webhooks(self) -> list[r.Webhook]:
+        return self._many(r.Webhook, "GET", "/v1/webhooks", "webhooks")
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        self._request("DELETE", f"/v1/webhooks/{webhook_id}")
+
+    # ----------------------------------------------------------------- jobs
+
+    def create_job(self, spec: r.JobSpec, *, idempotency_key: str) -> r.Job:
+        body = {"spec": r.encode(spec), "idempotency_key": idempotency_key}
+        return self._one(r.Job, "POST", "/v1/jobs", body)
+
+    def jobs(self, *, limit: int = 50) -> list[r.Job]:
+        """Jobs, newest first, without their loss curves."""
+        return self._many(r.Job, "GET", f"/v1/jobs?limit={limit}", "jobs")
+
+    def job(self, job_id: str) -> r.Job:
+        return self._one(r.Job, "GET", f"/v1/jobs/{job_id}")
+
+    def approve_job(self, job_id: str) -> r.Job:
+        return self._one(r.Job, "POST", f"/v1/jobs/{job_id}/approve", {})
+
+    def cancel_job(self, job_id: str) -> r.Job:
+        return self._one(r.Job, "POST", f"/v1/jobs/{job_id}/cancel", {})
+
+    def models(self) -> list[r.ModelVersion]:
+        return self._many(r.ModelVersion, "GET", "/v1/models", "models")
+
+    # ----------------------------------------------------------------- work
+
+    def lease_work(
+        self, worker: str, *, max_events: int = 32, lease_seconds: float = 60.0
+    ) -> r.Lease | None:
+        """Work for `worker`, or None when there is none now. Needs a `work` key."""
+        body = {"worker": worker, "max_events": max_events, "lease_seconds": lease_seconds}
+        data = self._request("POST", "/v1/work/lease", body, retry=False)
+        return r.decode_record(r.Lease, json.loads(data)) if data else None
+
+    def renew_work(self, lease_id: str, *, lease_seconds: float = 60.0) -> None:
+        """Keep a lease. Raises Conflict when it is no longer ours."""
+        self._request("POST", f"/v1/work/{lease_id}/renew", {"lease_seconds": lease_seconds})
+
+    def finish_scoring(
+        self,
+        lease_id: str,
+        scores: Sequence[r.Score],
+        embeddings: Sequence[r.Embedding],
+        failed: dict[str, str],
+    ) -> None:
+        """Hand in all results of a lease at once; `failed` maps event id to the error in words."""
+        body = {
+            "scores": [r.encode(s) for s in scores],
+            "embeddings": [r.encode(e) for e in embeddings],
+            "failed": failed,
+        }
+        self._request("POST", f"/v1/work/{lease_id}/scores", body)
+
+    def finish_drift(self, lease_id: str, result: r.DriftResult) -> None:
+        self._request("POST", f"/v1/work/{lease_id}/drift", r.encode(result))
+
+    def release_work(self, lease_id: str, error: str = "") -> None:
+        """Give work back undone, at once (graceful stop) or with the error that prevented it."""
+        self._request("POST", f"/v1/work/{lease_id}/release", {"error": error})
+
+    def rescore(self, start: str, end: str) -> int:
+        """Mark the events of [start, end) as unscored; returns how many."""
+        body = {"start": start, "end": end}
+        return int(json.loads(self._request("POST", "/v1/work/rescore", body))["events"])
+
+    def lease_job(self, executor: str, *, lease_seconds: float = 60.0) -> r.Job | None:
+        """A queued job (or one whose executor died), or None. Needs a `work` key."""
+        body = {"executor": executor, "lease_seconds": lease_seconds}
+        data = self._request("POST", "/v1/jobs/lease", body, retry=False)
+        return r.decode_record(r.Job, json.loads(data)) if data else None
+
+    def report_job(
+        self,
+        job_id: str,
+        executor: str,
+        state: r.JobState,
+        *,
+        message: str = "",
+        dataset: r.DatasetReport | None = None,
+        losses: Sequence[r.LossPoint] = (),
+        lease_seconds: float = 60.0,
+    ) -> r.Job:
+        """Progress, and a renewed lease. Raises Conflict when the job was cancelled or taken over."""
+        body = {
+            "executor": executor,
+            "state": state,
+            "message": message,
+            "dataset": r.encode(dataset) if dataset else None,
+            "losses": [r.encode(p) for p in losses],
+            "lease_seconds": lease_seconds,
+        }
+        return self._one(r.Job, "POST", f"/v1/jobs/{job_id}/report", body)
+
+    def finish_job(
+        self,
+        job_id: str,
+        executor: str,
+        *,
+        gate: r.GateReport | None = None,
+        model: r.ModelVersion | None = None,
+        error: str = "",
+    ) -> r.Job:
+        """The end: the gate's verdict with the registered model, or the error that stopped the job."""
+        body = {
+            "executor": executor,
+            "gate": r.encode(gate) if gate else None,
+            "model": r.encode(model) if model else None,
+            "error": error,
+        }
+        return self._one(r.Job, "POST", f"/v1/jobs/{job_id}/finish", body)
+
+    # --------------------------------------------------------------- health
+
+    def ready(self) -> bool:
+        """Whether the collector can take and store events now."""
+        try:
+            self._send("GET", "/readyz", None, {})
+        except ApiError:
+            return False
+        return True
+
+    # -------------------------------------------------------------- plumbing
+
+    def _one(
+        self, cls: type[T], method: str, path: str, body: object = None, *, retry: bool = True
+    ) -> T:
+        return r.decode_record(cls, json.loads(self._request(method, path, body, retry=retry)))
+
+    def _many(
+        self, item: type[T], method: str, path: str, key: str, body: object = None
+    ) -> list[T]:
+        values = json.loads(self._request(method, path, body))[key]
+        return [r.decode(item, value) for value in values]
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: dict[str, str] | None = None,
+        retry: bool = True,
+    ) -> bytes:
+        """One call with retries: a dropped connection, 429 and 503 are worth another try."""
+        head = {"Content-Type": "application/json", **(headers or {})}
+        payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        waits = delays(self._retries if retry else 0)
+        while True:
+            try:
+                return self._send(method, path, payload, head)
+            except (Unreachable, Busy) as error:
+                wait = next(waits, None)
+                if wait is None:
+                    raise
+                time.sleep(max(wait, min(error.retry_after_seconds or 0.0, 30.0)))
+
+    def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        head = {"User-Agent": USER_AGENT, "Authorization": f"Bearer {self._key}", **headers}
+        if self.project:
+            head["Driftline-Project"] = urllib.parse.quote(self.project)
+        connection = self._connection()
+        try:
+            connection.request(method, self._parts.path.rstrip("/") + path, body, head)
+            response = connection.getresponse()
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._drop_connection()
+            raise Unreachable(
+                f"no answer from {self.url}: {error or type(error).__name__}"
+            ) from error
+        if response.status >= 400:
+            raise _api_error(response.status, data, response.headers.get("Retry-After"))
+        return data
+
+    def _connection(self) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            kind = (
+                http.client.HTTPSConnection
+                if self._parts.scheme == "https"
+                else http.client.HTTPConnection
+            )
+            host = self._parts.hostname or ""
+            connection = kind(host, self._parts.port, timeout=self._timeout)
+            self._local.connection = connection
+        return connection
+
+    def _drop_connection(self) -> None:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+
+def _api_error(status: int, data: bytes, retry_after: str | None) -> ApiError:
+    try:
+        body = json.loads(data)
+        message, code, field = body["message"], body.get("code", ""), body.get("field") or ""
+    except (ValueError, KeyError, TypeError):
+        message, code, field = f"HTTP {status}", "", ""
+    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    cls = error_for(status)
+    return cls(message, status=status, code=code, field=field, retry_after_seconds=seconds)
+
+
+def _query(arguments: dict[str, Any]) -> str:
+    kept = {k: v for k, v in arguments.items() if k != "self" and v not in ("", None)}
+    return urllib.parse.urlencode(kept)
