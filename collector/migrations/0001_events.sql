@@ -1,0 +1,51 @@
+-- One immutable wide row a span. Sort and partition columns come from the id, which never changes,
+-- so a repeated id replaces its own row. Lists and charts read the narrow columns only.
+CREATE TABLE IF NOT EXISTS {table events} (
+    project LowCardinality(String),
+    id UUID,
+    id_time DateTime64(3, 'UTC') MATERIALIZED UUIDv7ToDateTime(id, 'UTC'),
+    trace_id String,
+    span_id String,
+    parent_id String,
+    session_id String,
+    user_id String,
+    kind LowCardinality(String),
+    name String,
+    start_time DateTime64(6, 'UTC'),
+    end_time DateTime64(6, 'UTC'),
+    latency_ms Float64,
+    time_to_first_token_ms Nullable(Float64),
+    model LowCardinality(String),
+    provider LowCardinality(String),
+    variant LowCardinality(String),
+    prompt_name LowCardinality(String),
+    prompt_version LowCardinality(String),
+    environment LowCardinality(String),
+    release LowCardinality(String),
+    status LowCardinality(String),
+    error String CODEC(ZSTD(3)),
+    input_tokens UInt64,
+    output_tokens UInt64,
+    usage Map(LowCardinality(String), UInt64),
+    cost Nullable(Float64),
+    tags Array(String),
+    metadata Map(String, String) CODEC(ZSTD(3)),
+    sample_weight Float64 DEFAULT 1,
+    input_preview String CODEC(ZSTD(3)),
+    output_preview String CODEC(ZSTD(3)),
+    input String CODEC(ZSTD(3)),
+    output String CODEC(ZSTD(3)),
+    context Array(String) CODEC(ZSTD(3)),
+    token_logprobs Array(Float32) CODEC(ZSTD(3)),
+    truncated Map(String, UInt64),
+    ingested_at DateTime64(6, 'UTC'),
+    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX by_session session_id TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX by_user user_id TYPE bloom_filter(0.01) GRANULARITY 4
+)
+ENGINE = {replacing ingested_at}
+PARTITION BY toYYYYMM(id_time)
+ORDER BY (project, id_time, id)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+{distributed events sipHash64(id)}

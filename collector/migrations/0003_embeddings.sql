@@ -1,0 +1,16 @@
+-- One vector of one field of one event.
+CREATE TABLE IF NOT EXISTS {table embeddings} (
+    project LowCardinality(String),
+    event_id UUID,
+    event_time DateTime64(3, 'UTC') MATERIALIZED UUIDv7ToDateTime(event_id, 'UTC'),
+    field LowCardinality(String),
+    model LowCardinality(String),
+    vector Array(Float32) CODEC(ZSTD(1)),
+    computed_at DateTime64(6, 'UTC')
+)
+ENGINE = {replacing computed_at}
+PARTITION BY toYYYYMM(event_time)
+ORDER BY (project, event_time, event_id, field, model)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+{distributed embeddings sipHash64(event_id)}

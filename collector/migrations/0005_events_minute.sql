@@ -1,0 +1,22 @@
+-- What charts read: a pure function of the events of one minute (of the id's time) and its
+-- dimensions, computed again whenever a minute gains events. docs/decisions says why it is no view.
+CREATE TABLE IF NOT EXISTS {table events_minute} (
+    project LowCardinality(String),
+    minute DateTime64(0, 'UTC'),
+    environment LowCardinality(String),
+    model LowCardinality(String),
+    variant LowCardinality(String),
+    kind LowCardinality(String),
+    status LowCardinality(String),
+    events UInt64,
+    input_tokens UInt64,
+    output_tokens UInt64,
+    cost Float64,
+    latency AggregateFunction(quantilesTDigest(0.5, 0.95), Float32),
+    computed_at DateTime64(6, 'UTC')
+)
+ENGINE = {replacing computed_at}
+PARTITION BY toYear(minute)
+ORDER BY (project, minute, environment, model, variant, kind, status);
+
+{distributed events_minute sipHash64(project)}
