@@ -31,7 +31,7 @@ USER_AGENT = "driftline-python"
 
 
 class Api:
-    """The collector at `url`, as the holder of `key`, on `project` (for keys that span projects)."""
+    """The collector at `url`, as the holder of `key`; `project` is for keys that span projects."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class Api:
         return self._one(r.DriftWindow, "GET", f"/v1/drift/windows/{window_id}")
 
     def drift_features(self, window_id: str, side: Literal["reference", "current"]) -> bytes:
-        """Arrow IPC stream of one side: event_id, prompt and response (list<float32>), scores (map)."""
+        """Arrow IPC stream of a side: event_id, prompt, response (list<float32>), scores (map)."""
         return self._request("GET", f"/v1/drift/windows/{window_id}/features?side={side}")
 
     # ------------------------------------------------------------ incidents
@@ -288,7 +288,7 @@ class Api:
         losses: Sequence[r.LossPoint] = (),
         lease_seconds: float = 60.0,
     ) -> r.Job:
-        """Progress, and a renewed lease. Raises Conflict when the job was cancelled or taken over."""
+        """Progress, and a renewed lease. Raises Conflict when the job is cancelled or lost."""
         body = {
             "executor": executor,
             "state": state,
@@ -308,7 +308,7 @@ class Api:
         model: r.ModelVersion | None = None,
         error: str = "",
     ) -> r.Job:
-        """The end: the gate's verdict with the registered model, or the error that stopped the job."""
+        """The end: the gate's verdict with the registered model, or the error that stopped it."""
         body = {
             "executor": executor,
             "gate": r.encode(gate) if gate else None,

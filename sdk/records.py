@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import types
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class TextSpan:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One value about one event. `value` is None when it could not be computed; `explanation` says why."""
+    """One value about one event; None when it could not be computed: `explanation` says why."""
 
     event_id: str
     name: str
@@ -214,7 +215,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """One bucket of one score. Perplexities are exp(sum nll / sum tokens), never a mean of perplexities."""
+    """One bucket of one score. A perplexity is exp(sum nll / sum tokens), never a mean."""
 
     time: str
     value: float | None
@@ -607,7 +608,7 @@ def decode(hint: Any, value: Any) -> Any:
 
 def decode_record(cls: type[T], value: dict[str, Any]) -> T:
     """A dataclass from its JSON object; missing keys take the field's default."""
-    hints = _hints(cls)
+    hints = _hints(cast(Hashable, cls))
     known = {name: decode(hint, value[name]) for name, hint in hints.items() if name in value}
     return cls(**known)
 

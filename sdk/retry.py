@@ -19,7 +19,7 @@ def delay(
     retry_after_seconds: float | None = None,
     uniform: Callable[[float, float], float] = random.uniform,
 ) -> float:
-    """Seconds to wait before retry number `attempt` (0, 1, ...); Retry-After is a clamped minimum."""
+    """Seconds before retry number `attempt` (0, 1, ...); Retry-After is a clamped minimum."""
     ceiling = min(CAP_SECONDS, BASE_SECONDS * 2.0 ** min(attempt, 30))
     jittered = uniform(ceiling / 2, ceiling)
     return max(jittered, min(retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS))
