@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -56,11 +57,14 @@ class Service:
 class Child:
     """A service's process; `spawn` again after it ended."""
 
-    def __init__(self, service: Service, log_folder: Path, report: Report) -> None:
+    def __init__(
+        self, service: Service, log_folder: Path, report: Report, pass_fds: tuple[int, ...] = ()
+    ) -> None:
         self.service = service
         self.log_path = log_folder / f"{service.name}.log"
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._report = report
+        self._pass_fds = pass_fds
         self._process: subprocess.Popen[bytes] | None = None
         self._pump: threading.Thread | None = None
 
@@ -74,6 +78,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.service.environment},
+            pass_fds=self._pass_fds,
             process_group=0,
         )
         self._pump = threading.Thread(target=self._copy_output, daemon=True)
@@ -91,14 +96,7 @@ class Child:
 
     def probe(self) -> str:
         """Empty when the health endpoint answers 2xx, else what is wrong."""
-        try:
-            with _direct().open(self.service.health_url, timeout=PROBE_SECONDS):
-                return ""
-        except urllib.error.HTTPError as error:
-            with error:
-                return f"HTTP {error.code}"
-        except (OSError, ValueError) as error:
-            return str(error)
+        return probe(self.service.health_url)
 
     def send(self, number: signal.Signals) -> None:
         """A signal to the whole process group."""
@@ -135,9 +133,17 @@ class Child:
                 self.log_path.replace(self.log_path.with_suffix(".log.1"))
 
 
-def _direct() -> urllib.request.OpenerDirector:
-    """HTTP without the proxy that the environment may name: these are our own services."""
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def probe(url: str) -> str:
+    """Empty when `url` answers 2xx, else what is wrong. No proxy: these are our own services."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=PROBE_SECONDS):
+            return ""
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"HTTP {error.code}"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return str(getattr(error, "reason", error))
 
 
 def error_in(line: str) -> str:

@@ -33,10 +33,6 @@ class Holder:
     pid: int
     command: str
 
-    @property
-    def ours(self) -> bool:
-        return "driftline" in self.command
-
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command[:80]})"
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from driftline.sdk.api import Api
 from driftline.sdk.errors import ConfigError
@@ -40,6 +37,7 @@ class StackSettings:
     dashboard: bool = True
     device: str = "auto"
     threads: int = 0
+    port_flag: str = ""  # the one option that moves every port, where there is one
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -93,7 +91,7 @@ def collector_service(settings: StackSettings) -> Service:
         command=_module("driftline.collector"),
         host=settings.host,
         port=settings.port,
-        port_flag="--port",
+        port_flag=settings.port_flag or "--port",
         health_path="/readyz",
         start_seconds=COLLECTOR_SECONDS,
         environment=_environment(settings)
@@ -111,7 +109,7 @@ def worker_service(settings: StackSettings, number: int, key: str) -> Service:
         command=(*command, "--health-port", str(port)),
         host=settings.host,
         port=port,
-        port_flag="--worker-port",
+        port_flag=settings.port_flag or "--worker-port",
         health_path="/healthz",
         start_seconds=MODEL_SECONDS,
         environment=_environment(settings) | {"DRIFTLINE_API_KEY": key},
@@ -125,7 +123,7 @@ def trainer_service(settings: StackSettings, key: str) -> Service:
         command=(*command, "--health-port", str(settings.trainer_port)),
         host=settings.host,
         port=settings.trainer_port,
-        port_flag="--trainer-port",
+        port_flag=settings.port_flag or "--trainer-port",
         health_path="/healthz",
         start_seconds=MODEL_SECONDS,
         environment=_environment(settings) | {"DRIFTLINE_API_KEY": key},
@@ -139,7 +137,7 @@ def dashboard_service(settings: StackSettings, key: str) -> Service:
         command=(*command, "--port", str(settings.dashboard_port)),
         host=settings.host,
         port=settings.dashboard_port,
-        port_flag="--dashboard-port",
+        port_flag=settings.port_flag or "--dashboard-port",
         health_path="/_stcore/health",
         start_seconds=DASHBOARD_SECONDS,
         environment=_environment(settings) | {"DRIFTLINE_API_KEY": key},
@@ -205,32 +203,3 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-
-
-# ----------------------------------------------------------------------- lock
-
-
-@contextmanager
-def home_lock(home: Path) -> Iterator[None]:
-    """Hold the data directory; the kernel lets go when this process ends, however it ends.
-
-    Raises ConfigError when another `driftline up` or `driftline demo` holds it.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "up.lock").open("a+") as file:
-        _lock(file, home)
-        yield
-
-
-def _lock(file: IO[str], home: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        raise ConfigError(
-            f"the data directory {home} is in use by process {file.read().strip() or 'unknown'}."
-            " Stop it, or choose another directory with --home or DRIFTLINE_HOME."
-        ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()

@@ -19,7 +19,6 @@ STOP_SECONDS = 15.0  # a trainer finishes its step, the collector its inserts
 FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
 STEADY_SECONDS = 60.0  # after so long without a crash the backoff starts afresh
-LEFTOVER_SECONDS = 10.0  # the services of a killed run need a moment to leave
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 
 
@@ -51,7 +50,10 @@ class Restart:
 
 
 class Supervisor:
-    """The running services of one data directory. `stop` may be set from a signal handler."""
+    """The running services of one data directory. `stop` may be set from a signal handler.
+
+    `pass_fds` stay open in the services: the data directory's lock (lock.py).
+    """
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Supervisor:
         terminal: Terminal,
         stop: threading.Event,
         *,
+        pass_fds: tuple[int, ...] = (),
         verbose: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,6 +69,7 @@ class Supervisor:
         self._logs = logs
         self._terminal = terminal
         self._stop = stop
+        self._pass_fds = pass_fds
         self._verbose = verbose
         self._clock = clock
         self._children: list[Child] = []
@@ -86,7 +90,7 @@ class Supervisor:
     def launch(self, service: Service) -> Child:
         """Spawn a service. Raises PortTaken; `await_health` says whether it came up."""
         self._claim_port(service)
-        child = Child(service, self._logs, self._report)
+        child = Child(service, self._logs, self._report, self._pass_fds)
         self._restarts[service.name] = Restart(self._clock)
         child.spawn()
         self._children.append(child)
@@ -105,14 +109,9 @@ class Supervisor:
                 raise Stopped
 
     def _claim_port(self, service: Service) -> None:
-        deadline = self._clock() + LEFTOVER_SECONDS
-        while not is_free(service.host, service.port):
+        if not is_free(service.host, service.port):
             holder = holder_of(service.port)
-            leftover = holder is not None and holder.ours
-            if not leftover or self._clock() >= deadline:
-                raise PortTaken(service.name, service.port, service.port_flag, holder)
-            if self._stop.wait(POLL_SECONDS):
-                raise Stopped
+            raise PortTaken(service.name, service.port, service.port_flag, holder)
 
     # ---------------------------------------------------------------- watch
 
