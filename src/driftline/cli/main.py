@@ -14,6 +14,7 @@ from . import platform, quality, services, traffic, upkeep
 from .command import Command, add_connection
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+WIDTH = 96
 DESCRIPTION = """\
 Driftline watches what a language model does in production: log every prompt and response, score
 them, notice when they change, and answer a change with a fine-tuning job that has to pass a gate.
@@ -83,12 +84,19 @@ def _fail(words: str, status: int) -> int:
 # -------------------------------------------------------------------- parser
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Room for the longest command beside its summary."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=WIDTH + 4)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="driftline",
         description=DESCRIPTION,
         epilog=START_HERE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.set_defaults(run=None, parser=parser, passes_on=False)
     _add_commands(parser, COMMANDS)
@@ -101,9 +109,9 @@ def _add_commands(parser: argparse.ArgumentParser, commands: Sequence[Command]) 
         child = group.add_parser(
             command.name,
             help=command.summary,
-            description=textwrap.fill(command.text, 96),
+            description=textwrap.fill(command.text, WIDTH),
             epilog=f"example:\n  {command.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
         )
         child.set_defaults(run=command.run, parser=child, passes_on=command.passes_on)
         command.arguments(child)
