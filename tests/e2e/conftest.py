@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from driftline.supervisor.ports import is_free
 
 HOST = "127.0.0.1"

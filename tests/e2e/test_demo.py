@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from driftline.sdk.api import Api
 from driftline.sdk.records import Score
 from driftline.supervisor.ports import is_free

@@ -75,7 +75,7 @@ def stage(
     """
     refuse_foreign(settings.home)
     with home_lock(settings.home) as lock:
-        _clear(settings.home)
+        clear(settings.home)
         supervisor = Supervisor(
             settings.home / "logs", terminal, stop, pass_fds=(lock,), verbose=settings.verbose
         )
@@ -97,7 +97,7 @@ def refuse_foreign(home: Path) -> None:
         )
 
 
-def _clear(home: Path) -> None:
+def clear(home: Path) -> None:
     """Remove an earlier demo; its lock is ours."""
     for entry in home.iterdir():
         if entry.is_symlink() or entry.is_file():
