@@ -1,0 +1,118 @@
+"""Who is calling, and may they? `Depends(require("read"))` gives a handler its `Caller`, or the request a 401 or 403."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from fastapi import Request
+from sqlalchemy import or_, select
+
+from . import keys
+from .control import Control
+from .problem import Problem
+from .tables import KeyRow, ProjectRow
+
+CACHE_SECONDS = 5.0  # a revoked key, or a renamed project, is forgotten within this time
+CACHE_ENTRIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The holder of a key. `project` is the project's id, "" when a service key named none."""
+
+    key_id: str
+    scope: str
+    project: str
+    project_name: str
+    is_service: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    caller: Caller
+    until: float
+
+
+class KeyRing:
+    """Checks keys, and remembers the answer for a few seconds so that ingestion need not ask per request."""
+
+    def __init__(
+        self, control: Control, admin_key: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._control = control
+        self._admin_digest = keys.digest(admin_key)
+        self._monotonic = monotonic
+        self._known: dict[tuple[str, str], _Known] = {}
+
+    def caller(self, key: str, project: str) -> Caller:
+        """The holder of `key`, speaking for the project of that name or id. Raises Problem 401, 403 or 404."""
+        entry = (keys.digest(key), project)
+        known = self._known.get(entry)
+        if known is not None and known.until > self._monotonic():
+            return known.caller
+        caller = self._look_up(key, project)
+        if len(self._known) >= CACHE_ENTRIES:
+            self._known.clear()
+        self._known[entry] = _Known(caller, self._monotonic() + CACHE_SECONDS)
+        return caller
+
+    def forget(self) -> None:
+        """Look every key up again: one was made or revoked."""
+        self._known.clear()
+
+    def _look_up(self, key: str, project: str) -> Caller:
+        with self._control.session() as session:
+            key_id, scope, own = "admin", "admin", ""
+            if not keys.matches(key, self._admin_digest):
+                row = session.get(KeyRow, keys.key_id(key) or "-")
+                if row is None or row.revoked_at or not keys.matches(key, row.digest):
+                    raise Problem(
+                        401, "bad_key", "this API key is unknown or revoked", headers=CHALLENGE
+                    )
+                key_id, scope, own = row.id, row.scope, row.project_id
+            wanted = own or project
+            if not wanted:
+                return Caller(key_id, scope, "", "", True)
+            match = or_(ProjectRow.id == wanted, ProjectRow.name == wanted)
+            found = session.scalars(select(ProjectRow).where(match)).first()
+            if found is None:
+                raise Problem(
+                    404, "no_project", f"there is no project {wanted[:100]!r}", field=HEADER
+                )
+            if own and project and project not in (found.id, found.name):
+                raise Problem(403, "project", "this key belongs to another project", field=HEADER)
+            return Caller(key_id, scope, found.id, found.name, not own)
+
+
+HEADER = "Driftline-Project"
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+def identify(request: Request) -> Caller:
+    """The caller of `request`. Raises Problem."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        raise Problem(
+            401, "no_key", "send the API key as 'Authorization: Bearer sk-dl-…'", headers=CHALLENGE
+        )
+    ring: KeyRing = request.app.state.keyring
+    return ring.caller(key.strip(), unquote(request.headers.get(HEADER, "")))
+
+
+def require(scope: str, *, project: bool = True) -> Callable[[Request], Caller]:
+    """A dependency: a caller that holds `scope` and, unless `project` is False, speaks for a project."""
+
+    def dependency(request: Request) -> Caller:
+        caller = identify(request)
+        if not keys.allows(caller.scope, scope):
+            message = f"this key has scope {caller.scope!r}, which does not include {scope!r}"
+            raise Problem(403, "scope", message)
+        if project and not caller.project:
+            message = f"this key spans projects: name one in the header {HEADER}"
+            raise Problem(400, "no_project", message, field=HEADER)
+        return caller
+
+    return dependency

@@ -1,0 +1,121 @@
+"""Which events are scored: the marker rows in `scores`, asked from ClickHouse.
+
+An event is *pending* until its latest marker (name `scored`, source `worker`, the current metric-set version) has the value
+1; its label is `ok` or `failed`. Marking an event unscored writes a newer marker with the value 0: nothing is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from .clickhouse import ClickHouse
+
+METRIC_SET_VERSION = "1"
+MARKER = "scored"
+
+# An event's latest marker, for events at or after {since_time}.
+LATEST = """
+SELECT event_id, argMax(value, computed_at) AS done, argMax(label, computed_at) AS label
+FROM scores
+WHERE project = {project:String} AND name = 'scored' AND source = 'worker'
+  AND metric_version = {version:String} AND event_time >= {since_time:DateTime64(3, 'UTC')}
+GROUP BY event_id
+"""
+
+FIRST_TIME = """
+SELECT min(id_time), count() FROM events
+WHERE project = {project:String} AND ingested_at >= {since:DateTime64(6, 'UTC')}
+"""
+
+PENDING = f"""
+SELECT id, min(ingested_at) AS arrived
+FROM events
+WHERE project = {{project:String}} AND ingested_at >= {{since:DateTime64(6, 'UTC')}}
+  AND id NOT IN (SELECT event_id FROM ({LATEST}) WHERE done = 1)
+GROUP BY id
+"""
+
+OLDEST = f"""
+SELECT id FROM ({PENDING}) WHERE id NOT IN {{held:Array(UUID)}}
+ORDER BY UUIDv7ToDateTime(id), id LIMIT {{limit:UInt32}}
+"""
+
+FIRST_ARRIVAL = f"SELECT min(arrived), count() FROM ({PENDING})"
+
+ORDERED = f"""
+SELECT e.id, e.id_time, m.done, m.label
+FROM (
+    SELECT id, id_time FROM events
+    WHERE project = {{project:String}} AND kind = 'llm'
+      AND id_time >= {{since_time:DateTime64(3, 'UTC')}} AND (id_time, id) > (UUIDv7ToDateTime({{after:UUID}}), {{after:UUID}})
+      AND id_time < {{until_time:DateTime64(3, 'UTC')}}
+    ORDER BY id_time, id LIMIT 1 BY id LIMIT {{limit:UInt32}}
+) AS e
+LEFT JOIN ({LATEST}) AS m ON m.event_id = e.id
+ORDER BY e.id_time, e.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """An event in event order, and whether it is scored: "ok", "failed" or "" (pending)."""
+
+    id: UUID
+    time: datetime
+    label: str
+
+
+def pending(
+    clickhouse: ClickHouse, project: str, since: datetime, held: Collection[UUID], limit: int
+) -> list[UUID]:
+    """The oldest pending events that arrived at or after `since`, without the `held` ones."""
+    first = _first_time(clickhouse, project, since)
+    if first is None:
+        return []
+    found = clickhouse.query(
+        OLDEST,
+        project=project,
+        version=METRIC_SET_VERSION,
+        since=since,
+        since_time=first,
+        held=list(held),
+        limit=limit,
+    )
+    return [event_id for (event_id,) in found]
+
+
+def backlog(clickhouse: ClickHouse, project: str, since: datetime) -> tuple[datetime | None, int]:
+    """When the first pending event arrived (None when there is none), and how many are pending."""
+    first = _first_time(clickhouse, project, since)
+    if first is None:
+        return None, 0
+    ((arrived, count),) = clickhouse.query(
+        FIRST_ARRIVAL, project=project, version=METRIC_SET_VERSION, since=since, since_time=first
+    )
+    return (arrived, count) if count else (None, 0)
+
+
+def in_order(
+    clickhouse: ClickHouse, project: str, after: UUID, since: datetime, until: datetime, limit: int
+) -> list[Marked]:
+    """The next `limit` llm events behind `after` within [since, until), in event order."""
+    rows = clickhouse.query(
+        ORDERED,
+        project=project,
+        version=METRIC_SET_VERSION,
+        after=after,
+        since_time=since,
+        until_time=until,
+        limit=limit,
+    )
+    return [
+        Marked(event_id, time, label if done == 1 else "") for event_id, time, done, label in rows
+    ]
+
+
+def _first_time(clickhouse: ClickHouse, project: str, since: datetime) -> datetime | None:
+    ((first, count),) = clickhouse.query(FIRST_TIME, project=project, since=since)
+    return first if count else None
