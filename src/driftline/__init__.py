@@ -1,1 +1,61 @@
-"""Driftline: see what your language model does in production, know when it changes, and fix it."""
+"""Driftline: see what your language model does in production, know when it changes, and fix it.
+
+    import driftline
+
+    driftline.init()  # DRIFTLINE_URL, DRIFTLINE_API_KEY
+
+    @driftline.observe(kind="llm")
+    def answer(question: str) -> str: ...
+
+The names below are the SDK (docs/sdk.md); it needs the standard library only. They are loaded at
+first use (PEP 562): `import driftline` itself, which every service does, costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from driftline.sdk.ambient import client, flush, init, log, score, shutdown, span, stats
+    from driftline.sdk.client import Client, Stats
+    from driftline.sdk.observe import observe
+    from driftline.sdk.openai import wrap_openai
+    from driftline.sdk.span import Span
+
+__all__ = [
+    "Client",
+    "Span",
+    "Stats",
+    "client",
+    "flush",
+    "init",
+    "log",
+    "observe",
+    "score",
+    "shutdown",
+    "span",
+    "stats",
+    "wrap_openai",
+]
+
+_HOMES = {
+    "Client": "client",
+    "Span": "span",
+    "Stats": "client",
+    "observe": "observe",
+    "wrap_openai": "openai",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'driftline' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"driftline.sdk.{_HOMES.get(name, 'ambient')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,262 @@
+"""The logging client: what `driftline.init` makes, and `driftline.log` and friends call.
+
+    client = Client(Settings(url="http://127.0.0.1:8400", api_key="sk-dl-..."))
+    with client.span("answer", kind="llm", input=question) as span:
+        span.set(output=reply, model="llama-2-70b")
+
+No method raises into the app or waits (`flush` and `shutdown` wait as long as they are told to).
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from . import context
+from .context import Active
+from .event import Event, Line, ScoreLine
+from .guard import swallow, warn_once
+from .ids import Clock, Ids, Uuid7Ids, is_uuid7, now_us, span_id_of, trace_id_of
+from .lifecycle import watch
+from .losses import Loss, Losses
+from .settings import Settings
+from .span import Span
+from .transport import HttpTransport, Transport
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from .fields import Fields, NamedFields
+
+FLUSH_TIMEOUT_SECONDS = 10.0
+SHUTDOWN_TIMEOUT_SECONDS = 5.0
+
+Moment = datetime | float  # an aware datetime (naive: local time), or seconds since the Unix epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What became of everything logged so far, in lines (events and scores).
+
+    accepted: stored by the collector. queued: on the way. sampled_out: not kept, by sample_rate.
+    lost: by reason (`driftline.sdk.losses.Loss`).
+    """
+
+    accepted: int
+    queued: int
+    sampled_out: int
+    lost: Mapping[str, int]
+
+
+class Client:
+    """Logs to one collector. `transport`, `clock` and `ids` are replaced in tests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: Transport | None = None,
+        clock: Clock = now_us,
+        ids: Ids | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._ids = ids or Uuid7Ids()
+        self._losses = Losses()
+        self._sampled_out = 0
+        self._weight = 1.0 / settings.sample_rate if settings.sample_rate else 1.0
+        common = {"environment": settings.environment, "release": settings.release}
+        self._common = {name: value for name, value in common.items() if value}
+        self._http: HttpTransport | None = None
+        self._worker = self._make_worker(transport)
+        if self._worker is not None:
+            watch(self)
+
+    def _make_worker(self, transport: Transport | None) -> Worker | None:
+        settings = self.settings
+        if not settings.enabled or (transport is None and settings.why_off):
+            return None
+        if transport is None:
+            timeout = settings.timeout_seconds
+            self._http = HttpTransport(
+                settings.url, settings.api_key, settings.project, timeout_seconds=timeout
+            )
+        return Worker(
+            transport or self._http,  # type: ignore[arg-type]  # one of them is there
+            self._losses,
+            lambda: self._ids.new(self._clock()),
+            max_rows=settings.max_queue,
+            max_bytes=settings.max_queue_bytes,
+            flush_seconds=settings.flush_seconds,
+        )
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is sent."""
+        return self._worker is not None
+
+    # -------------------------------------------------------------- logging
+
+    def span(
+        self,
+        name: str = "",
+        *,
+        trace_id: str = "",
+        parent_id: str = "",
+        **fields: Unpack[Fields],
+    ) -> Span:
+        """A span that starts now; use it with `with`, or call its `end`. Kind: chain, if not given.
+
+        It is a child of the current span, or of `parent_id` in `trace_id` (from another process).
+        """
+        start = self._clock()
+        try:
+            named: NamedFields = {"name": name, "kind": "chain", **fields}
+            return self._open(start, "", trace_id, parent_id, named)
+        except Exception as error:
+            self._lose(Loss.INVALID)
+            swallow(error, "span")
+            return self._inert(start)
+
+    def log(
+        self,
+        *,
+        id: str = "",
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+        trace_id: str = "",
+        parent_id: str = "",
+        **fields: Unpack[NamedFields],
+    ) -> str:
+        """Log one finished event; returns its id. Kind: llm, if not given.
+
+        `id` (a UUIDv7) makes a replay idempotent; without it the id is made of `start_time`.
+        """
+        try:
+            start = self._moment(start_time if start_time is not None else end_time)
+            span = self._open(start, id, trace_id, parent_id, fields)
+            span.end(self._moment(end_time) if end_time is not None else start)
+            return span.id
+        except Exception as error:
+            self._lose(Loss.INVALID)
+            swallow(error, "log")
+            return id
+
+    def score(
+        self,
+        name: str,
+        value: float | None,
+        event_id: str | None = None,
+        *,
+        label: str = "",
+        explanation: str = "",
+        source: Literal["app", "human", "judge"] = "app",
+    ) -> None:
+        """Score an event: the one of `event_id`, or the current span."""
+        try:
+            active = context.current()
+            target = event_id or (active.event_id if active else "")
+            if not target:
+                raise ValueError("score() needs event_id= outside of a span")
+            if event_id is None and active is not None and not active.sampled:
+                self._sampled_out += 1
+                return
+            number = None if value is None or not math.isfinite(value) else float(value)
+            self._submit(ScoreLine(target, str(name), number, label, explanation, source))
+        except Exception as error:
+            self._lose(Loss.INVALID)
+            swallow(error, "score")
+
+    # ---------------------------------------------------------- life and death
+
+    def flush(self, timeout_seconds: float = FLUSH_TIMEOUT_SECONDS) -> bool:
+        """Wait until all that was logged is stored (or counted as lost); False at the timeout."""
+        return self._worker is None or self._worker.flush(timeout_seconds)
+
+    def shutdown(self, timeout_seconds: float = SHUTDOWN_TIMEOUT_SECONDS) -> None:
+        """Deliver what is queued, within `timeout_seconds`; what is logged later is lost."""
+        if self._worker is not None:
+            self._worker.close(timeout_seconds)
+        if self._http is not None:
+            self._http.close()
+
+    def stats(self) -> Stats:
+        """What became of everything logged so far."""
+        worker = self._worker
+        accepted, queued = (worker.accepted, worker.queued) if worker else (0, 0)
+        return Stats(accepted, queued, self._sampled_out, self._losses.by_reason())
+
+    def after_fork(self) -> None:
+        """In a forked child: the parent delivers what it queued; the child starts with nothing."""
+        if isinstance(self._ids, Uuid7Ids):
+            self._ids.after_fork()
+        self._losses.after_fork()
+        self._sampled_out = 0
+        if self._worker is not None:
+            self._worker.after_fork()
+
+    # -------------------------------------------------------------- plumbing
+
+    def _open(
+        self, start_us: int, id: str, trace_id: str, parent_id: str, fields: NamedFields
+    ) -> Span:
+        outer = context.current()
+        event_id = id or self._ids.new(start_us, live=not self._is_past(start_us))
+        if id and not is_uuid7(id):
+            raise ValueError("id must be a UUIDv7, such as driftline.log() returns")
+        if not trace_id and outer is not None:
+            trace_id, parent_id = outer.trace_id, parent_id or outer.span_id
+        trace = trace_id or trace_id_of(event_id)
+        joins = outer is not None and outer.trace_id == trace
+        sampled = outer.sampled if outer is not None and joins else self._keeps(trace)
+        inherited = dict(outer.inherited) if outer is not None and joins else {}
+        active = Active(event_id, trace, span_id_of(event_id), sampled, inherited, outer)
+        event = Event(event_id, trace, parent_id, start_us, self._weight)
+        span = Span(event, active, self._clock, self._submit, self.score)
+        if not sampled:
+            self._sampled_out += self._worker is not None
+            return span
+        event.values.update(self._common)
+        event.values.update(inherited)
+        return span.set(**fields)
+
+    def _inert(self, start_us: int) -> Span:
+        """A span that records nothing."""
+        event = Event(self._ids.new(start_us), "", "", start_us)
+        active = Active(event.id, "", "", False, {}, context.current())
+        return Span(event, active, self._clock, self._submit, self.score)
+
+    def _keeps(self, trace_id: str) -> bool:
+        """Head sampling: the same trace is kept or not by every process that sees it."""
+        if self._worker is None:
+            return False
+        rate = self.settings.sample_rate
+        return rate >= 1.0 or zlib.crc32(trace_id.encode()) < rate * 2**32
+
+    def _submit(self, line: Line) -> None:
+        if self._worker is not None:
+            self._worker.submit(line)
+
+    def _lose(self, reason: Loss) -> None:
+        if self._worker is not None:
+            self._worker.lose(reason, 1)
+
+    def _moment(self, moment: Moment | None) -> int:
+        if moment is None:
+            return self._clock()
+        seconds = moment.timestamp() if isinstance(moment, datetime) else moment
+        return round(seconds * 1_000_000)
+
+    def _is_past(self, start_us: int) -> bool:
+        return abs(self._clock() - start_us) > 1_000_000
+
+
+def explain_off(settings: Settings) -> None:
+    """Say once why nothing is sent."""
+    if settings.enabled:
+        warn_once("off", f"driftline is off, nothing is logged: {settings.why_off}")

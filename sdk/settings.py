@@ -1,0 +1,121 @@
+"""The SDK's settings: arguments of `init` over environment variables over defaults, read once.
+
+| argument | variable | default | |
+|---|---|---|---|
+| url | DRIFTLINE_URL | | the collector, http(s)://host[:port] |
+| api_key | DRIFTLINE_API_KEY | | a key with the scope `ingest` |
+| project | DRIFTLINE_PROJECT | | for keys that span projects |
+| environment | DRIFTLINE_ENVIRONMENT | default | production, staging, ... |
+| release | DRIFTLINE_RELEASE | | your app's version |
+| sample_rate | DRIFTLINE_SAMPLE_RATE | 1.0 | share of traces kept, decided at the root |
+| enabled | DRIFTLINE_ENABLED | 1 | 0 switches everything off |
+| flush_seconds | DRIFTLINE_FLUSH_SECONDS | 1.0 | longest wait before a batch is sent |
+| max_queue | DRIFTLINE_MAX_QUEUE | 50000 | events waiting; more are dropped and counted |
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from .errors import ConfigError
+from .guard import truth
+
+N = TypeVar("N", int, float)
+
+FLUSH_SECONDS = 1.0
+MAX_QUEUE = 50_000
+MAX_QUEUE_BYTES = 128 << 20
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `init` decided. `why_off` says in words why nothing will be sent, "" when it will."""
+
+    url: str = ""
+    api_key: str = field(default="", repr=False)
+    project: str = ""
+    environment: str = "default"
+    release: str = ""
+    sample_rate: float = 1.0
+    enabled: bool = True
+    flush_seconds: float = FLUSH_SECONDS
+    max_queue: int = MAX_QUEUE
+    max_queue_bytes: int = MAX_QUEUE_BYTES
+    timeout_seconds: float = TIMEOUT_SECONDS
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.sample_rate <= 1.0:
+            raise ConfigError("sample_rate (DRIFTLINE_SAMPLE_RATE) must be from 0 to 1")
+        if not 0.0 <= self.flush_seconds <= 3600.0:
+            raise ConfigError("flush_seconds (DRIFTLINE_FLUSH_SECONDS) must be from 0 to 3600")
+        if self.max_queue < 1:
+            raise ConfigError("max_queue (DRIFTLINE_MAX_QUEUE) must be at least 1")
+        if self.url:
+            _check_url(self.url)
+
+    @property
+    def why_off(self) -> str:
+        if not self.enabled:
+            return "it is disabled"
+        if not self.url:
+            return "no collector: set DRIFTLINE_URL"
+        return "" if self.api_key else "no key: set DRIFTLINE_API_KEY"
+
+
+def read_settings(
+    environ: Mapping[str, str],
+    *,
+    url: str | None = None,
+    api_key: str | None = None,
+    project: str | None = None,
+    environment: str | None = None,
+    release: str | None = None,
+    sample_rate: float | None = None,
+    enabled: bool | None = None,
+    flush_seconds: float | None = None,
+    max_queue: int | None = None,
+) -> Settings:
+    """Settings from the arguments given, else from `environ`. Raises ConfigError."""
+
+    def text(name: str, given: str | None, default: str = "") -> str:
+        return given if given is not None else environ.get(f"DRIFTLINE_{name}", "") or default
+
+    on = enabled if enabled is not None else truth(environ.get("DRIFTLINE_ENABLED", "1"))
+    return Settings(
+        url=text("URL", url).rstrip("/"),
+        api_key=text("API_KEY", api_key),
+        project=text("PROJECT", project),
+        environment=text("ENVIRONMENT", environment, "default"),
+        release=text("RELEASE", release),
+        sample_rate=_number(environ, "SAMPLE_RATE", sample_rate, 1.0, float),
+        enabled=on,
+        flush_seconds=_number(environ, "FLUSH_SECONDS", flush_seconds, FLUSH_SECONDS, float),
+        max_queue=_number(environ, "MAX_QUEUE", max_queue, MAX_QUEUE, int),
+    )
+
+
+def _number(
+    environ: Mapping[str, str], name: str, given: N | None, default: N, kind: Callable[[str], N]
+) -> N:
+    if given is not None:
+        return given
+    text = environ.get(f"DRIFTLINE_{name}", "")
+    try:
+        return kind(text) if text else default
+    except ValueError:
+        raise ConfigError(f"DRIFTLINE_{name} must be a number") from None
+
+
+def _check_url(url: str) -> None:
+    message = f"collector URL {url!r} (DRIFTLINE_URL) is not http(s)://host[:port]"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = None
+    if not valid:
+        raise ConfigError(message)
