@@ -1,6 +1,7 @@
 """What can go wrong in the metrics.
 
 MetricsError                 (a DriftlineError)
+├── FeaturesError            a drift window's features are not what the API promises (features.py)
 └── ModelError               a model reference cannot be turned into a loaded model
     ├── ModelMissing         the package, repository or path is not there
     └── ModelUnsuitable      it is there, but is not what the metric needs

@@ -4,17 +4,18 @@ One pass of a causal language model over `[BOS] prompt separator response` gives
 likelihood (nats) of every token after BOS: perplexity is exp(Σ nll / Σ tokens), bits per byte is
 Σ nll / ln 2 / Σ UTF-8 bytes. Both are aggregated by these sums, never by averaging perplexities.
 
-Policy: BOS is always prepended, or the first token would go unscored. Prompt, separator and response
-are tokenised apart, so that a token never spans two of them; control tokens spelled out in a text are
-plain text. The separator is context only. Of a prompt the *last* `max_tokens` tokens count, of a
-response the *first*. Beyond the window, windows overlap by half and each token is scored once, with
-at least half a window before it.
+Policy: BOS is always prepended, or the first token would go unscored. Prompt, separator and
+response are tokenised apart, so that a token never spans two of them; control tokens spelled out in
+a text are plain text. The separator is context only. Of a prompt the *last* `max_tokens` tokens
+count, of a response the *first*. Beyond the window, windows overlap by half and each token is
+scored once, with at least half a window before it.
 
-Papers: Jelinek et al. 1977 (perplexity); bits per byte as in Gao et al. 2020, arXiv 2101.00027, 3.1.
+Papers: Jelinek et al. 1977 (perplexity); Gao et al. 2020, arXiv 2101.00027, 3.1 (bits per byte).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,9 +35,7 @@ if TYPE_CHECKING:
 
 WINDOW_TOKENS = 2048
 MAX_TOKENS = 512  # of each text: enough to tell texts apart, and a bound on what one event costs
-CHARACTERS_PER_TOKEN = (
-    16  # a longer text is cut to this before it is tokenised; prose has about 4.5
-)
+CHARACTERS_PER_TOKEN = 16  # longer texts are cut before tokenising; prose has about 4.5
 CHUNK_ROWS = 256  # of logits: 256 × 49,152 × 4 bytes = 50 MB, where 2,048 rows are 403 MB
 BUDGET_TOKENS = {"cpu": 2048, "cuda": 32768}
 RESHAPED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
@@ -97,7 +96,7 @@ class Window(NamedTuple):
 
 
 def windows(length: int, window: int, stride: int) -> list[Window]:
-    """Windows over a sequence of `length` tokens, whose first is BOS: tokens 1, 2, ... once each."""
+    """Windows over `length` tokens, the first of which is BOS: each other token is scored once."""
     found = [Window(0, min(window, length), 1)] if length > 1 else []
     while found and (scored := found[-1].end) < length:
         end = min(scored + stride, length)
@@ -116,8 +115,9 @@ def token_nll(
     `hidden` is [n, width]; the logits exist for `chunk_rows` rows at a time only.
     """
     parts = []
-    for rows, wanted in zip(hidden.split(chunk_rows), labels.split(chunk_rows), strict=True):
-        logits = head(rows).float()
+    for start in range(0, len(labels), chunk_rows):
+        logits = head(hidden[start : start + chunk_rows]).float()
+        wanted = labels[start : start + chunk_rows]
         picked = logits.gather(1, wanted[:, None])[:, 0]
         parts.append(torch.logsumexp(logits, dim=1) - picked)
     return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)
@@ -154,8 +154,8 @@ class PerplexityScorer:
         """`budget_tokens` bounds a padded batch; 0 is the device's default."""
         _check_plain_logits(model)
         self.label = label
-        self._decoder: Any = model.get_decoder()
-        self._head: Any = model.get_output_embeddings()
+        self._decoder: Any = model.get_decoder()  # type: ignore[no-untyped-call]
+        self._head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
         self._tokenizer = tokenizer
         self._bos = _bos(tokenizer)
         self._device = model.device
@@ -171,11 +171,9 @@ class PerplexityScorer:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         if model.kind != "causal-lm":
-            raise ModelUnsuitable(
-                f"{model.ref} is an embedding model; perplexity needs a causal LM"
-            )
+            raise ModelUnsuitable(f"{model.ref} embeds; perplexity needs a causal language model")
         tokenizer = AutoTokenizer.from_pretrained(model.path, local_files_only=True)
-        weights = AutoModelForCausalLM.from_pretrained(
+        weights: Any = AutoModelForCausalLM.from_pretrained(
             model.path, dtype=dtype, local_files_only=True, use_safetensors=True
         )
         suffix = "" if dtype == torch.float32 else f"+{str(dtype).removeprefix('torch.')}"
@@ -232,8 +230,8 @@ class PerplexityScorer:
         ids, real, wanted = (t.to(self._device) for t in (ids, real, wanted))
         hidden = self._decoder(input_ids=ids, attention_mask=real, use_cache=False)
         before = hidden.last_hidden_state[:, :-1][wanted[:, 1:]]
-        values = token_nll(before, self._head, ids[wanted])
-        return [part.tolist() for part in values.cpu().split(counts)]
+        values = iter(token_nll(before, self._head, ids[wanted]).tolist())
+        return [list(itertools.islice(values, count)) for count in counts]
 
     def _ids(self, text: str) -> list[int]:
         encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
@@ -285,7 +283,7 @@ def _bos(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def _check_plain_logits(model: PreTrainedModel) -> None:
-    """Logits are computed in chunks by the output matrix alone; some models change them after it."""
+    """Logits are computed in chunks by the output matrix alone; some models go on from there."""
     reshaped = [name for name in RESHAPED_LOGITS if getattr(model.config, name, None)]
     if reshaped:
         raise ModelUnsuitable(

@@ -28,7 +28,8 @@ REFUSALS = (
     "can't help with", "not able to answer", "not able to provide", "no information about",
     "i do not have enough information", "i don't have enough information",
     "i do not have access", "i don't have access", "as an ai", "as a language model",
-    "i'm sorry, but", "i am sorry, but", "sorry, i can", "i apologize, but", "against my guidelines",
+    "i'm sorry, but", "i am sorry, but", "sorry, i can", "i apologize, but",
+    "against my guidelines",
 )  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def words(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """Parts that hold a word, cut after . ! ? … before white space, after 。！？ and at line ends."""
+    """Parts that hold a word, cut after .!?… before white space, after 。！？ and at line ends."""
     parts = (part.strip() for part in SENTENCE_END.split(text))
     return [part for part in parts if WORD.search(part)]
 

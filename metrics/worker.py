@@ -1,0 +1,251 @@
+"""The worker's loop: lease work, compute, hand in.
+
+At least once: what a worker holds when it dies is leased again after the lease runs out, and a
+result for a lost lease is refused by the collector (409) and dropped here: nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from driftline.sdk.api import Api
+from driftline.sdk.errors import (
+    ApiError,
+    AuthError,
+    Busy,
+    ConfigError,
+    Conflict,
+    DriftlineError,
+    NotFound,
+    Unreachable,
+)
+from driftline.sdk.records import DriftTask, Event, Lease
+from driftline.sdk.retry import delay
+
+from .drift import evaluate
+from .errors import ModelError
+from .features import read_features
+from .meters import Meters
+from .renewal import Renewal
+from .scoring import MAX_ERROR_CHARACTERS, EventScorer, Scored, StopScoring
+from .worker_http import Health
+
+MAX_EVENTS = 16
+LEASE_SECONDS = 60.0
+FIRST_IDLE_SECONDS = 0.05
+MAX_IDLE_SECONDS = 1.0
+MAX_RETRY_SECONDS = 5.0
+
+log = structlog.get_logger("driftline.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """`name` tells workers apart in the collector; a lease is for `lease_seconds`, renewed."""
+
+    name: str
+    max_events: int = MAX_EVENTS
+    lease_seconds: float = LEASE_SECONDS
+    once: bool = False
+
+
+class Worker:
+    """Does one lease after another until `stop` is set, or (`once`) until no work is left.
+
+    `load` loads the models; it is called once, when the first events come.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        load: Callable[[], EventScorer],
+        settings: WorkerSettings,
+        meters: Meters,
+        *,
+        stop: threading.Event,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.health = Health(False, "starting")
+        self._api = api
+        self._load = load
+        self._settings = settings
+        self._meters = meters
+        self._stop = stop
+        self._now = now
+        self._timer = timer
+        self._scorer: EventScorer | None = None
+        self._projects: dict[str, Api] = {}
+
+    def run(self) -> None:
+        """The loop. Raises AuthError for a key that may not work, ModelError for bad weights."""
+        idle_seconds = FIRST_IDLE_SECONDS
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                lease = self._lease()
+            except AuthError:
+                raise
+            except ApiError as error:
+                self._stop.wait(self._retry_seconds(error, failures))
+                failures += 1
+                continue
+            failures = 0
+            if lease is not None:
+                self._do(lease)
+                idle_seconds = FIRST_IDLE_SECONDS
+            elif self._settings.once:
+                return
+            else:
+                self._meters.lag_seconds.set(0)
+                self._stop.wait(idle_seconds)
+                idle_seconds = min(2 * idle_seconds, MAX_IDLE_SECONDS)
+
+    def _lease(self) -> Lease | None:
+        settings = self._settings
+        lease = self._api.lease_work(
+            settings.name, max_events=settings.max_events, lease_seconds=settings.lease_seconds
+        )
+        self.health = Health(True, "ok")
+        return lease
+
+    def _retry_seconds(self, error: ApiError, failures: int) -> float:
+        self.health = Health(False, f"the collector does not answer as it should: {error}")
+        self._meters.collector_errors.labels(type(error).__name__).inc()
+        log.warning("no lease", error=str(error), status=error.status)
+        return min(delay(failures, error.retry_after_seconds), MAX_RETRY_SECONDS)
+
+    # ----------------------------------------------------------------- one lease
+
+    def _do(self, lease: Lease) -> None:
+        api = self._for_project(lease.project)
+        outcome = "released"
+        with Renewal(api, lease.id, self._settings.lease_seconds) as renewal:
+            try:
+                outcome = self._work(api, lease, renewal)
+            except StopScoring:
+                outcome = self._give_up(api, lease, renewal, "")
+            except (Conflict, NotFound):
+                outcome = "lost"
+            except (ModelError, ConfigError):
+                self._give_up(api, lease, renewal, "")
+                raise
+            except Exception as error:
+                log.error("lease not finished", lease=lease.id, error=type(error).__name__)
+                outcome = self._give_up(api, lease, renewal, blame(error))
+        self._meters.leases.labels(lease.kind, outcome).inc()
+        if outcome == "lost":
+            log.warning("lease lost, its results are dropped", lease=lease.id)
+
+    def _work(self, api: Api, lease: Lease, renewal: Renewal) -> str:
+        def check() -> None:
+            if self._stop.is_set() or renewal.lost.is_set():
+                raise StopScoring
+
+        if lease.drift is not None:
+            return self._test_window(api, lease, lease.drift, check)
+        return self._score_events(api, lease, check)
+
+    def _score_events(self, api: Api, lease: Lease, check: Callable[[], None]) -> str:
+        self._meters.lag_seconds.set(lag_seconds(lease.events, self._now()))
+        scorer = self._loaded()
+        started = self._timer()
+        scored = scorer.score(lease.events, check)
+        self._deliver(
+            check,
+            lambda: api.finish_scoring(lease.id, scored.scores, scored.embeddings, scored.failed),
+        )
+        self._count(lease, scored, self._timer() - started)
+        return "finished"
+
+    def _loaded(self) -> EventScorer:
+        """The models; whatever goes wrong with them is no event's fault."""
+        if self._scorer is None:
+            try:
+                self._scorer = self._load()
+            except DriftlineError:
+                raise
+            except Exception as error:
+                words = f"{type(error).__name__}: {error}"
+                raise ModelError(f"the models cannot be loaded ({words})") from error
+        return self._scorer
+
+    def _test_window(
+        self, api: Api, lease: Lease, task: DriftTask, check: Callable[[], None]
+    ) -> str:
+        started = self._timer()
+        reference = read_features(api.drift_features(task.window_id, "reference"))
+        current = read_features(api.drift_features(task.window_id, "current"))
+        check()
+        result = evaluate(task, reference, current)
+        self._deliver(check, lambda: api.finish_drift(lease.id, result))
+        seconds = self._timer() - started
+        self._meters.windows.labels(result.decision).inc()
+        self._meters.stage_seconds.labels("drift").observe(seconds)
+        log.info("window", window=task.window_id, decision=result.decision, seconds=seconds)
+        return "finished"
+
+    def _deliver(self, check: Callable[[], None], send: Callable[[], None]) -> None:
+        """Hand in, over and over while the collector is away and the lease is ours."""
+        failures = 0
+        while True:
+            try:
+                return send()
+            except (Unreachable, Busy) as error:
+                check()
+                self._stop.wait(self._retry_seconds(error, failures))
+                failures += 1
+                check()
+
+    def _give_up(self, api: Api, lease: Lease, renewal: Renewal, error: str) -> str:
+        """Give the work back at once, so that nobody waits for the lease to run out."""
+        if renewal.lost.is_set():
+            return "lost"
+        try:
+            api.release_work(lease.id, error)
+        except (Conflict, NotFound):
+            return "lost"
+        except ApiError as problem:
+            log.warning("lease not released", lease=lease.id, error=str(problem))
+        return "released"
+
+    def _for_project(self, project: str) -> Api:
+        """The client of a lease's project: a worker's key may span all of them."""
+        if project not in self._projects:
+            self._projects[project] = self._api.for_project(project)
+        return self._projects[project]
+
+    def _count(self, lease: Lease, scored: Scored, seconds: float) -> None:
+        done = len(lease.events) - len(scored.failed)
+        self._meters.events_scored.inc(done)
+        self._meters.events_failed.inc(len(scored.failed))
+        self._meters.tokens.inc(scored.tokens)
+        for stage, spent in scored.seconds.items():
+            self._meters.stage_seconds.labels(stage).observe(spent)
+        log.info(
+            "scored",
+            project=lease.project,
+            events=done,
+            failed=len(scored.failed),
+            tokens=scored.tokens,
+            seconds=round(seconds, 3),
+        )
+
+
+def blame(error: Exception) -> str:
+    """What the collector is told of a failed lease: "" when the work itself is not to blame."""
+    if isinstance(error, (Unreachable, Busy, AuthError)):
+        return ""
+    return f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
+
+
+def lag_seconds(events: Sequence[Event], now: datetime) -> float:
+    """Age of the oldest of `events` since it was ingested; 0 without events, never negative."""
+    times = [datetime.fromisoformat(event.ingested_at) for event in events if event.ingested_at]
+    return max(0.0, (now - min(times)).total_seconds()) if times else 0.0
