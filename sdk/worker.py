@@ -52,6 +52,7 @@ class Worker:
         max_rows: int,
         max_bytes: int,
         flush_seconds: float,
+        schedule: Callable[[int, float | None], float] = delay,
     ) -> None:
         self._transport = transport
         self._losses = losses
@@ -59,6 +60,7 @@ class Worker:
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._flush_seconds = flush_seconds
+        self._schedule = schedule
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -277,7 +279,7 @@ class Worker:
                 self._losses.put_back(batch.reports)
                 self._settle(len(batch.lines), Loss.SHUTDOWN_TIMEOUT)
                 return
-            self._pause(delay(attempt, reply.retry_after_seconds if reply else None))
+            self._pause(self._schedule(attempt, reply.retry_after_seconds if reply else None))
 
     def _try(self, batch: Batch) -> Reply | None:
         try:
