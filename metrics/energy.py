@@ -1,9 +1,10 @@
 """The energy distance between two samples of vectors, tested by permutation.
 
 Székely & Rizzo, "Energy statistics: a class of statistics based on distances", J. Stat. Plan.
-Inference 143 (2013): E = 2 E|X-Y| - E|X-X'| - E|Y-Y'|, which is 0 iff the distributions are equal.
-Under the null hypothesis the rows of both samples are exchangeable, so the permutation p-value
-(1 + #{permuted >= observed}) / (1 + B) is valid at any sample size and never 0 (Phipson & Smyth 2010).
+Inference 143 (2013): E = 2 E|X-Y| - E|X-X'| - E|Y-Y'| is 0 iff the distributions are equal. Under
+the null hypothesis the rows of both samples are exchangeable, so the permutation p-value
+(1 + #{permuted >= observed}) / (1 + B) is valid at any sample size, and never 0 (Phipson & Smyth,
+Stat. Appl. Genet. Mol. Biol. 9, 2010).
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ TIE = 1e-7  # relative: duplicate rows lie at a distance of 1e-8, not 0, by canc
 
 @dataclass(frozen=True, slots=True)
 class EnergyTest:
-    """statistic: E >= 0. effect: the energy coefficient with its small-sample bias removed."""
+    """statistic: E >= 0. effect: the energy coefficient with its small-sample bias removed.
+
+    within_x: mean distance of two different rows of x; between: of a row of x and one of y.
+    """
 
     statistic: float
     p_value: float
     effect: float
+    within_x: float
+    between: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ def distances(x: ArrayLike, y: ArrayLike) -> Numbers:
 
 
 def energy_distance(x: ArrayLike, y: ArrayLike) -> float:
-    """E of the samples x [n, d] and y [m, d] (V-statistic, >= 0); scipy's is its square root in 1-D."""
+    """E of x [n, d] and y [m, d] (V-statistic, >= 0); in 1-D the square of scipy's."""
     n, m = len(np.asarray(x)), len(np.asarray(y))
     within = float(distances(x, x).mean()), float(distances(y, y).mean())
     return 2.0 * float(distances(x, y).sum()) / (n * m) - within[0] - within[1]
@@ -69,7 +75,22 @@ def energy_test(x: ArrayLike, y: ArrayLike, *, permutations: int, seed: int) -> 
     observed = _sums(matrix, _labels(n, m, 1, rng=None))
     statistic = float(_statistic(observed, n, m)[0])
     reached = _count_reached(matrix, n, m, statistic, permutations, rng)
-    return EnergyTest(statistic, (1 + reached) / (1 + permutations), _effect(observed, n, m))
+    return EnergyTest(
+        statistic=max(0.0, statistic),
+        p_value=(1 + reached) / (1 + permutations),
+        effect=_effect(observed, n, m),
+        within_x=float(observed.within_x[0]) / (n * (n - 1)),
+        between=float(observed.between[0]) / (n * m),
+    )
+
+
+def witness(x: ArrayLike, y: ArrayLike) -> Numbers:
+    """How much nearer each row of y [m, d] lies to y than to x, on average; [m].
+
+    It is the energy distance's witness function: the rows with the largest values show best what
+    y has and x has not.
+    """
+    return np.asarray(distances(y, x).mean(1) - distances(y, y).mean(1))
 
 
 def _subsample(rows: NDArray[np.generic], rng: np.random.Generator) -> NDArray[np.generic]:

@@ -1,7 +1,8 @@
 """One side of a drift test as arrays, read from the collector's Arrow stream.
 
-The stream has the columns event_id (string), prompt and response (list<float32>, null when the event
-has no such embedding) and scores (map<string, double>); the HTTP API calls it a window's features.
+The stream has the columns event_id (string), prompt and response (list<float32>, null when the
+event has no such embedding) and scores (map<string, double>); docs/api.md calls it a window's
+features.
 """
 
 from __future__ import annotations

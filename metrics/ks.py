@@ -1,8 +1,9 @@
 """The two-sample Kolmogorov-Smirnov test of one scalar score.
 
-D = sup |F - G| over the empirical distribution functions: the largest difference, at any cut, between
-the shares of the two sides below it. Its p-value is exact for continuous values and conservative for
-tied ones (Hodges 1958); nothing is assumed of the distribution, so heavy tails do no harm.
+D = sup |F - G| over the empirical distribution functions: the largest difference, at any cut,
+between the shares of the two sides below it. Its p-value is exact for continuous values and
+conservative for tied ones (Hodges, Ark. Mat. 3, 1958); nothing is assumed of the distribution, so
+heavy tails do no harm.
 """
 
 from __future__ import annotations
