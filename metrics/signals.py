@@ -65,7 +65,7 @@ SCALARS = (
     ),
 )  # fmt: skip
 
-ENERGY_FLOOR = 0.01
+ENERGY_FLOOR = 0.002
 NOVELTY_FLOOR = 0.05
 KS_FLOOR = 0.1
 
@@ -111,7 +111,7 @@ def look_for_new_prompts(task: DriftTask, reference: Features, current: Features
     return replace(
         blank,
         change=_novelty_words(found, len(new)),
-        measure=f"{found.current_share:.0%} against {found.reference_share:.0%}",
+        measure=f"novelty {100 * (found.current_share - found.reference_share):+.0f} points",
         statistic=float(found.tail_rows),
         p_value=found.p_value,
         effect=found.current_share - found.reference_share,
