@@ -1,4 +1,6 @@
-"""Who is calling, and may they? `Depends(require("read"))` gives a handler its `Caller`, or the request a 401 or 403."""
+"""Who is calling, and may they? `Depends(require("read"))` gives a handler its `Caller`, or the
+request a 401 or 403.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class _Known:
 
 
 class KeyRing:
-    """Checks keys, and remembers the answer for a few seconds so that ingestion need not ask per request."""
+    """Checks keys, and remembers the answer for a few seconds so that ingestion need not ask per
+    request.
+    """
 
     def __init__(
         self, control: Control, admin_key: str, monotonic: Callable[[], float] = time.monotonic
@@ -48,7 +52,9 @@ class KeyRing:
         self._known: dict[tuple[str, str], _Known] = {}
 
     def caller(self, key: str, project: str) -> Caller:
-        """The holder of `key`, speaking for the project of that name or id. Raises Problem 401, 403 or 404."""
+        """The holder of `key`, speaking for the project of that name or id. Raises Problem 401,
+        403 or 404.
+        """
         entry = (keys.digest(key), project)
         known = self._known.get(entry)
         if known is not None and known.until > self._monotonic():
@@ -103,7 +109,9 @@ def identify(request: Request) -> Caller:
 
 
 def require(scope: str, *, project: bool = True) -> Callable[[Request], Caller]:
-    """A dependency: a caller that holds `scope` and, unless `project` is False, speaks for a project."""
+    """A dependency: a caller that holds `scope` and, unless `project` is False, speaks for a
+    project.
+    """
 
     def dependency(request: Request) -> Caller:
         caller = identify(request)

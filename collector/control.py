@@ -1,6 +1,8 @@
-"""The control database: projects, keys, leases, incidents, jobs. SQLite by default, PostgreSQL by URL.
+"""The control database: projects, keys, leases, incidents, jobs. SQLite by default, PostgreSQL by
+URL.
 
-`session()` is one transaction. On SQLite every one of them begins as a writer (BEGIN IMMEDIATE): two collectors' threads
+`session()` is one transaction. On SQLite every one of them begins as a writer (BEGIN IMMEDIATE):
+two collectors' threads
 queue for the lock at the start instead of failing when a read wants to become a write.
 """
 

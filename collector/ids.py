@@ -1,4 +1,6 @@
-"""Ids of the control database's rows: a prefix that says what they name, then 96 random bits in base 36."""
+"""Ids of the control database's rows: a prefix that says what they name, then 96 random bits in
+base 36.
+"""
 
 from __future__ import annotations
 

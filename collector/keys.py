@@ -1,6 +1,8 @@
-"""API keys: `sk-dl-<8 hex id>-<secret>`. Only a SHA-256 of the whole key is stored, and it is compared in constant time.
+"""API keys: `sk-dl-<8 hex id>-<secret>`. Only a SHA-256 of the whole key is stored, and it is
+compared in constant time.
 
-A plain hash is enough because the secret is 190 random bits, not a password: there is nothing to guess (OWASP Password
+A plain hash is enough because the secret is 190 random bits, not a password: there is nothing to
+guess (OWASP Password
 Storage Cheat Sheet concerns low-entropy secrets).
 """
 
@@ -68,7 +70,9 @@ def allows(scope: str, needed: str) -> bool:
 
 
 def bootstrap(home: Path, configured: str) -> str:
-    """The admin key: the configured one, the one in `home`, or a new one written there for the owner only."""
+    """The admin key: the configured one, the one in `home`, or a new one written there for the
+    owner only.
+    """
     if configured:
         return configured
     path = home / ADMIN_KEY_FILE

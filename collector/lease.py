@@ -2,15 +2,22 @@
 
 Crash points, and why nothing is lost or scored twice:
 
-1. Worker dies with a lease: it expires; its events, still without marker, are leased again. Each expiry counts as an
-   attempt of its events; an event with an attempt is leased alone from then on, so a poison event soon stands by itself
+1. Worker dies with a lease: it expires; its events, still without marker, are leased again. Each
+   expiry counts as an
+   attempt of its events; an event with an attempt is leased alone from then on, so a poison event
+   soon stands by itself
    and is marked `failed` after MAX_ATTEMPTS, while its former neighbours are scored.
-2. Collector dies before the scores are inserted: as 1; the worker's retry finds the same lease and hands in again.
-3. Collector dies between the insert and marking the lease done: the insert was atomic per event, so each event has its
-   marker and all its scores, or nothing; events with a marker are not pending; the worker's retry hands in the same
+2. Collector dies before the scores are inserted: as 1; the worker's retry finds the same lease and
+   hands in again.
+3. Collector dies between the insert and marking the lease done: the insert was atomic per event,
+   so each event has its
+   marker and all its scores, or nothing; events with a marker are not pending; the worker's retry
+   hands in the same
    rows with the same deduplication token (the lease's id), and ClickHouse drops what it has.
-4. A lease expires while its results are on the way: `claim` refuses it (409) before anything is stored, and extends it
-   when it accepts, so that it cannot expire during the insert. All of this is serialised by the project's row lock.
+4. A lease expires while its results are on the way: `claim` refuses it (409) before anything is
+   stored, and extends it
+   when it accepts, so that it cannot expire during the insert. All of this is serialised by the
+   project's row lock.
 """
 
 from __future__ import annotations
@@ -19,9 +26,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from driftline.sdk import records as r
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+
+from driftline.sdk import records as r
 
 from .ids import new_id
 from .problem import Problem, not_found
@@ -33,7 +41,9 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def lock_project(session: Session, project: str) -> ProjectRow:
-    """The project's row, locked until the transaction ends (PostgreSQL; SQLite has one writer anyway)."""
+    """The project's row, locked until the transaction ends (PostgreSQL; SQLite has one writer
+    anyway).
+    """
     row = session.get(ProjectRow, project, with_for_update=True)
     if row is None:
         raise not_found("project", project)
@@ -74,7 +84,9 @@ def take(
 
 
 def claim(session: Session, lease_id: str, kind: str, now: datetime) -> LeaseRow:
-    """The lease whose results arrive, safe from expiry while they are stored. Raises Problem 404 or 409."""
+    """The lease whose results arrive, safe from expiry while they are stored. Raises Problem 404
+    or 409.
+    """
     row = find(session, lease_id)
     if row.kind != kind:
         raise Problem(409, "lease_kind", f"lease {lease_id[:40]} is of kind {row.kind!r}")
@@ -83,6 +95,11 @@ def claim(session: Session, lease_id: str, kind: str, now: datetime) -> LeaseRow
     require_active(row, now)
     row.expires_at = max(row.expires_at, now + timedelta(seconds=INSERT_SECONDS))
     return row
+
+
+def expiry(now: datetime, seconds: float) -> datetime:
+    """When a lease of `seconds` taken or renewed now runs out."""
+    return now + timedelta(seconds=seconds)
 
 
 def find(session: Session, lease_id: str) -> LeaseRow:

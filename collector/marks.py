@@ -1,7 +1,9 @@
 """Which events are scored: the marker rows in `scores`, asked from ClickHouse.
 
-An event is *pending* until its latest marker (name `scored`, source `worker`, the current metric-set version) has the value
-1; its label is `ok` or `failed`. Marking an event unscored writes a newer marker with the value 0: nothing is deleted.
+An event is *pending* until its latest marker (name `scored`, source `worker`, the current
+metric-set version) has the value
+1; its label is `ok` or `failed`. Marking an event unscored writes a newer marker with the value 0:
+nothing is deleted.
 """
 
 from __future__ import annotations
@@ -50,12 +52,28 @@ SELECT e.id, e.id_time, m.done, m.label
 FROM (
     SELECT id, id_time FROM events
     WHERE project = {{project:String}} AND kind = 'llm'
-      AND id_time >= {{since_time:DateTime64(3, 'UTC')}} AND (id_time, id) > (UUIDv7ToDateTime({{after:UUID}}), {{after:UUID}})
+      AND id_time >= {{since_time:DateTime64(3, 'UTC')}}
+      AND (id_time, id) > (UUIDv7ToDateTime({{after:UUID}}), {{after:UUID}})
       AND id_time < {{until_time:DateTime64(3, 'UTC')}}
     ORDER BY id_time, id LIMIT 1 BY id LIMIT {{limit:UInt32}}
 ) AS e
 LEFT JOIN ({LATEST}) AS m ON m.event_id = e.id
 ORDER BY e.id_time, e.id
+"""
+
+
+SCORED = f"""
+SELECT id, min(ingested_at) AS arrived FROM events
+WHERE project = {{project:String}}
+  AND id_time >= {{start:DateTime64(3, 'UTC')}} AND id_time < {{end:DateTime64(3, 'UTC')}}
+  AND id IN (SELECT event_id FROM ({LATEST}) WHERE done = 1)
+GROUP BY id
+"""
+
+UNMARK = f"""
+INSERT INTO scores (project, event_id, name, value, source, metric_version, computed_at)
+SELECT {{project:String}}, id, 'scored', 0, 'worker', {{version:String}}, {{now:DateTime64(6, 'UTC')}}
+FROM ({SCORED})
 """
 
 
@@ -114,6 +132,30 @@ def in_order(
     return [
         Marked(event_id, time, label if done == 1 else "") for event_id, time, done, label in rows
     ]
+
+
+def unmark(
+    clickhouse: ClickHouse, project: str, start: datetime, end: datetime, now: datetime
+) -> tuple[int, datetime | None]:
+    """Mark the scored events of [start, end) as pending; returns how many, and when the first
+    arrived.
+    """
+    ((count, first),) = clickhouse.query(
+        f"SELECT count(), min(arrived) FROM ({SCORED})", **_range(project, start, end)
+    )
+    if count:
+        clickhouse.command(UNMARK, now=now, **_range(project, start, end))
+    return count, first if count else None
+
+
+def _range(project: str, start: datetime, end: datetime) -> dict[str, object]:
+    return {
+        "project": project,
+        "version": METRIC_SET_VERSION,
+        "since_time": start,
+        "start": start,
+        "end": end,
+    }
 
 
 def _first_time(clickhouse: ClickHouse, project: str, since: datetime) -> datetime | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from driftline.sdk import records as r
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import select
+
+from driftline.sdk import records as r
 
 from . import keys
 from .auth import Caller, require

@@ -1,4 +1,6 @@
-"""The control database's tables. Ids are text with a prefix that says what they name; times are aware UTC datetimes."""
+"""The control database's tables. Ids are text with a prefix that says what they name; times are
+aware UTC datetimes.
+"""
 
 from __future__ import annotations
 

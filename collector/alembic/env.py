@@ -1,6 +1,7 @@
 """How Alembic finds the schema: the connection is handed in by `Control.migrate`."""
 
 from alembic import context
+
 from driftline.collector.tables import Table
 
 connection = context.config.attributes["connection"]

@@ -1,0 +1,315 @@
+"""Watching a project for drift: the reference, the windows after it, and what a tested window sets
+off.
+
+Event order is the order of (time inside the id, id). The reference is the first `reference_events`
+scored llm events, or
+what a person pinned; each next `window_events` are a window, planned once all of them are scored.
+Events that could not
+be scored are left out; events that arrive late, behind a planned window's end, belong to no window.
+
+A window's result goes to ClickHouse first and then, in one transaction, to the control database
+(window done, incident,
+outbox, job). A crash in between leaves the window leased; it is computed again, under the same id
+and with the same
+seed, and replaces its own row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from driftline.sdk import records as r
+
+from . import incidents, lease, marks
+from .clock import parse_rfc3339, rfc3339
+from .event import id_time
+from .ids import new_id
+from .problem import Problem
+from .services import Services
+from .tables import LeaseRow, ProjectRow, ReferenceRow, WindowRow
+
+NOBODY = UUID(int=0)
+MAX_REFERENCE = 5000
+HORIZON = timedelta(days=2)  # nothing lies further in the future
+
+
+def monitor_of(project: ProjectRow) -> r.Monitor:
+    """How the project is watched."""
+    return r.decode_record(r.Monitor, project.monitor)
+
+
+def plan(parts: Services, project_id: str) -> int:
+    """Fix the reference and the windows whose events are all scored; returns how many windows are
+    new.
+    """
+    with parts.control.session() as session:
+        project = lease.lock_project(session, project_id)
+        monitor = monitor_of(project)
+        if not monitor.enabled:
+            return 0
+        reference = session.get(ReferenceRow, project.reference_id)
+        if reference is None:
+            reference = _first_reference(parts, session, project, monitor)
+        planned = 0
+        while reference is not None and _next_window(parts, session, reference, monitor):
+            planned += 1
+        return planned
+
+
+def _first_reference(
+    parts: Services, session: Session, project: ProjectRow, monitor: r.Monitor
+) -> ReferenceRow | None:
+    found = _take(parts, project.id, NOBODY, monitor.reference_events)
+    if len(found) < monitor.reference_events:
+        return None
+    return _adopt(parts, session, project, f"first {len(found)} events", found)
+
+
+def _adopt(
+    parts: Services, session: Session, project: ProjectRow, name: str, found: list[marks.Marked]
+) -> ReferenceRow:
+    """Make these events the project's reference; windows begin behind them and behind earlier
+    windows.
+    """
+    row = ReferenceRow(
+        id=new_id("ref"),
+        project_id=project.id,
+        name=name,
+        start=rfc3339(found[0].time),
+        end=rfc3339(found[-1].time),
+        event_ids=[str(event.id) for event in found],
+        after=_latest_event(session, project.id, found[-1]),
+        created_at=parts.clock(),
+    )
+    session.add(row)
+    session.flush()
+    project.reference_id = row.id
+    return row
+
+
+def _latest_event(session: Session, project: str, candidate: marks.Marked) -> str:
+    """The later of `candidate` and the last event of any window, in event order."""
+    query = select(WindowRow.event_ids).where(WindowRow.project_id == project)
+    ends = [UUID(ids[-1]) for ids in session.scalars(query)]
+    return str(max([*ends, candidate.id], key=lambda event_id: (id_time(event_id), event_id.int)))
+
+
+def _next_window(
+    parts: Services, session: Session, reference: ReferenceRow, monitor: r.Monitor
+) -> bool:
+    query = (
+        select(WindowRow)
+        .where(WindowRow.reference_id == reference.id)
+        .order_by(WindowRow.index.desc())
+        .limit(1)
+    )
+    last = session.scalars(query).first()
+    after = UUID(last.event_ids[-1]) if last else UUID(reference.after)
+    found = _take(parts, reference.project_id, after, monitor.window_events)
+    if len(found) < monitor.window_events:
+        return False
+    index = last.index + 1 if last else 1
+    session.add(_window(parts, reference, monitor, index, found))
+    session.flush()
+    return True
+
+
+def _window(
+    parts: Services,
+    reference: ReferenceRow,
+    monitor: r.Monitor,
+    index: int,
+    found: list[marks.Marked],
+) -> WindowRow:
+    window_id = f"win_{reference.id.removeprefix('ref_')}_{index}"
+    return WindowRow(
+        id=window_id,
+        project_id=reference.project_id,
+        reference_id=reference.id,
+        index=index,
+        state="pending",
+        start=rfc3339(found[0].time),
+        end=rfc3339(found[-1].time),
+        event_ids=[str(event.id) for event in found],
+        alpha=monitor.alpha,
+        permutations=monitor.permutations,
+        seed=_seed(reference.project_id, index),
+        decision="",
+        incident_id="",
+        created_at=parts.clock(),
+        done_at=None,
+    )
+
+
+def _seed(project: str, index: int) -> int:
+    """A seed that a repeated computation of the window finds again."""
+    return int.from_bytes(hashlib.sha256(f"{project}/{index}".encode()).digest()[:4])
+
+
+def _take(parts: Services, project: str, after: UUID, wanted: int) -> list[marks.Marked]:
+    """The next scored events behind `after`, up to the first pending one; at most `wanted`."""
+    found: list[marks.Marked] = []
+    until = parts.clock() + HORIZON
+    while len(found) < wanted:
+        since = id_time(after) if after != NOBODY else lease.LONG_AGO
+        page = marks.in_order(parts.clickhouse, project, after, since, until, wanted)
+        for event in page:
+            if not event.label:
+                return found
+            if event.label == "ok" and len(found) < wanted:
+                found.append(event)
+        if len(page) < wanted:
+            return found
+        after = page[-1].id
+    return found
+
+
+# --------------------------------------------------------------------- testing
+
+
+def waiting(session: Session, project: str) -> WindowRow | None:
+    """The oldest window that is to be tested; windows of a project are tested one after the other."""
+    query = (
+        select(WindowRow)
+        .where(WindowRow.project_id == project, WindowRow.state != "done")
+        .order_by(WindowRow.created_at, WindowRow.index)
+        .limit(1)
+        .with_for_update()
+    )
+    row = session.scalars(query).first()
+    return row if row is not None and row.state == "pending" else None
+
+
+def task(session: Session, window: WindowRow) -> r.DriftTask:
+    """What a worker needs to know of the window."""
+    reference = session.get_one(ReferenceRow, window.reference_id)
+    return r.DriftTask(
+        window.id,
+        r.WindowRef(reference.name, reference.start, reference.end, reference.event_ids),
+        r.WindowRef(f"window {window.index}", window.start, window.end, window.event_ids),
+        window.alpha,
+        window.permutations,
+        window.seed,
+    )
+
+
+def store(parts: Services, row: LeaseRow, result: r.DriftResult) -> None:
+    """Keep a window's result and do what it calls for."""
+    with parts.control.session() as session:
+        window = session.get_one(WindowRow, row.window_id)
+        reference = session.get_one(ReferenceRow, window.reference_id)
+    parts.clickhouse.insert("drift", [_drift_row(parts, window, reference, result)])
+    with parts.control.session() as session:
+        project = lease.lock_project(session, row.project_id)
+        window = session.get_one(WindowRow, row.window_id)
+        if window.state == "done":
+            return
+        window.state, window.decision, window.done_at = "done", result.decision, parts.clock()
+        lease.find(session, row.id).state = "done"
+        window.incident_id = incidents.after_window(
+            parts, session, project, monitor_of(project), window, result
+        )
+
+
+def _drift_row(
+    parts: Services, window: WindowRow, reference: ReferenceRow, result: r.DriftResult
+) -> dict[str, object]:
+    return {
+        "project": window.project_id,
+        "window_id": window.id,
+        "index": window.index,
+        "reference": reference.name,
+        "start": window.start,
+        "end": window.end,
+        "n_reference": len(reference.event_ids),
+        "n_current": len(window.event_ids),
+        "decision": result.decision,
+        "result": orjson.dumps(r.encode(result)).decode(),
+        "computed_at": rfc3339(parts.clock()),
+    }
+
+
+# ------------------------------------------------------------------ status, pinning
+
+
+def pin(parts: Services, project_id: str, start: str, end: str, name: str) -> None:
+    """Use the scored llm events of [start, end) as the reference. Raises Problem 422."""
+    try:
+        first, last = parse_rfc3339(start), parse_rfc3339(end)
+    except ValueError as error:
+        raise Problem(
+            422, "invalid_field", f"not an RFC 3339 time: {error}", field="start"
+        ) from None
+    page = marks.in_order(parts.clickhouse, project_id, NOBODY, first, last, MAX_REFERENCE)
+    found = [event for event in page if event.label == "ok"]
+    if len(found) < 2 * incidents.MIN_EVENTS:
+        message = f"{len(found)} scored llm events in that time; a reference needs {2 * incidents.MIN_EVENTS}"
+        raise Problem(422, "too_few_events", message, field="start")
+    with parts.control.session() as session:
+        project = lease.lock_project(session, project_id)
+        _adopt(parts, session, project, name or f"{start} to {end}", found)
+
+
+def status(parts: Services, project_id: str) -> r.DriftStatus:
+    """Where the watch stands."""
+    with parts.control.session() as session:
+        project = session.get_one(ProjectRow, project_id)
+        monitor = monitor_of(project)
+        reference = session.get(ReferenceRow, project.reference_id)
+        windows = list(
+            session.scalars(
+                select(WindowRow)
+                .where(WindowRow.project_id == project_id)
+                .order_by(WindowRow.created_at)
+            )
+        )
+    done = sum(window.state == "done" for window in windows)
+    if reference is None:
+        learnt = len(_take(parts, project_id, NOBODY, monitor.reference_events))
+        state = "learning" if monitor.enabled else "off"
+        return _status(state, None, learnt, done, 0, monitor)
+    mine = [window for window in windows if window.reference_id == reference.id]
+    after = UUID(mine[-1].event_ids[-1]) if mine else UUID(reference.after)
+    next_events = len(_take(parts, project_id, after, monitor.window_events))
+    state = "watching" if monitor.enabled else "off"
+    return _status(state, reference, len(reference.event_ids), done, next_events, monitor)
+
+
+def _status(
+    state: str,
+    reference: ReferenceRow | None,
+    count: int,
+    windows: int,
+    next_events: int,
+    monitor: r.Monitor,
+) -> r.DriftStatus:
+    return r.DriftStatus(
+        state=state,  # type: ignore[arg-type]  # one of the three words above
+        reference_name=reference.name if reference else "",
+        reference_start=reference.start if reference else "",
+        reference_end=reference.end if reference else "",
+        reference_count=count,
+        reference_wanted=count if reference else monitor.reference_events,
+        windows=windows,
+        events_in_next_window=next_events,
+        window_events=monitor.window_events,
+        monitor=monitor,
+    )
+
+
+def advance(parts: Services, project_id: str, now: datetime) -> None:
+    """Move the watermark before which every event is known to be scored."""
+    safe = now - timedelta(
+        seconds=120
+    )  # an insert that was stamped earlier may still be on its way
+    with parts.control.session() as session:
+        project = lease.lock_project(session, project_id)
+        since = project.scored_through or lease.LONG_AGO
+        first, _ = marks.backlog(parts.clickhouse, project_id, since)
+        project.scored_through = max(since, min(first or safe, safe))

@@ -1,0 +1,295 @@
+"""Work for metric workers: lease events or a drift window, hand the results in. `lease.py` says
+why nothing is lost.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from driftline.sdk import records as r
+
+from . import lease, marks, watch
+from .auth import Caller, require
+from .bodies import read_bodies
+from .clock import parse_rfc3339, rfc3339
+from .problem import Problem, not_found
+from .services import Parts, Services
+from .tables import AttemptRow, LeaseRow, ProjectRow
+
+router = APIRouter(prefix="/v1/work", tags=["work"])
+Worker = Annotated[Caller, Depends(require("work", project=False))]
+Admin = Annotated[Caller, Depends(require("admin"))]
+VECTOR_BYTES = 4
+MAX_DIMENSIONS = 8192
+
+
+class LeaseRequest(BaseModel):
+    worker: str = Field(min_length=1, max_length=200)
+    max_events: int = Field(32, ge=1, le=500)
+    lease_seconds: float = Field(60.0, ge=1, le=3600)
+
+
+class Renewal(BaseModel):
+    lease_seconds: float = Field(60.0, ge=1, le=3600)
+
+
+class Results(BaseModel):
+    scores: list[r.Score]
+    embeddings: list[r.Embedding]
+    failed: dict[str, str] = {}
+
+
+class Release(BaseModel):
+    error: str = Field("", max_length=2000)
+
+
+class Rescore(BaseModel):
+    start: str
+    end: str
+
+
+@router.post("/lease", response_model=None)
+def lease_work(body: LeaseRequest, caller: Worker, parts: Parts) -> r.Lease | Response:
+    """Work for a worker, or 204: a drift window first, else the oldest pending events."""
+    for project in _projects_by_turn(parts, caller):
+        found = _lease_window(parts, project, body) or _lease_events(parts, project, body)
+        if found is not None:
+            return found
+    return Response(status_code=204)
+
+
+@router.post("/{lease_id}/renew", status_code=204)
+def renew(lease_id: str, body: Renewal, caller: Worker, parts: Parts) -> None:
+    """Keep a lease."""
+    now = parts.clock()
+    with parts.control.session() as session:
+        row = _own(session, lease_id, caller)
+        lease.require_active(row, now)
+        row.expires_at = lease.expiry(now, body.lease_seconds)
+
+
+@router.post("/{lease_id}/scores", status_code=204)
+def hand_in_scores(lease_id: str, body: Results, caller: Worker, parts: Parts) -> None:
+    """All results of a lease of events. Handing in the same lease again changes nothing."""
+    now = parts.clock()
+    with parts.control.session() as session:
+        _own(session, lease_id, caller)
+        row = lease.claim(session, lease_id, "score", now)
+        if row.state == "done":
+            return
+    _check_events(row, body)
+    _store_results(parts, row, body)
+    with parts.control.session() as session:
+        lease.find(session, lease_id).state = "done"
+        lease.count_attempts(session, row.project_id, body.failed)
+        scored = [event_id for event_id in row.event_ids if event_id not in body.failed]
+        session.execute(
+            delete(AttemptRow).where(
+                AttemptRow.project_id == row.project_id, AttemptRow.event_id.in_(scored)
+            )
+        )
+
+
+@router.post("/{lease_id}/drift", status_code=204)
+def hand_in_drift(lease_id: str, body: r.DriftResult, caller: Worker, parts: Parts) -> None:
+    """The result of a drift window."""
+    now = parts.clock()
+    with parts.control.session() as session:
+        _own(session, lease_id, caller)
+        row = lease.claim(session, lease_id, "drift", now)
+        if row.state == "done":
+            return
+    if body.window_id != row.window_id:
+        raise Problem(
+            422, "invalid_field", "window_id is not the leased window's", field="window_id"
+        )
+    watch.store(parts, row, body)
+
+
+@router.post("/{lease_id}/release", status_code=204)
+def release(lease_id: str, body: Release, caller: Worker, parts: Parts) -> None:
+    """Give work back undone; with an error it counts as a failed attempt of its events."""
+    with parts.control.session() as session:
+        row = _own(session, lease_id, caller)
+        if row.state != "active":
+            return
+        row.state = "released"
+        lease.free_window(session, row)
+        if body.error:
+            lease.count_attempts(session, row.project_id, dict.fromkeys(row.event_ids, body.error))
+
+
+@router.post("/rescore")
+def rescore(body: Rescore, caller: Admin, parts: Parts) -> dict[str, int]:
+    """Mark the scored events of [start, end) as pending, so that workers score them again."""
+    try:
+        start, end = parse_rfc3339(body.start), parse_rfc3339(body.end)
+    except ValueError as error:
+        raise Problem(
+            422, "invalid_field", f"not an RFC 3339 time: {error}", field="start"
+        ) from None
+    with parts.control.session() as session:
+        project = lease.lock_project(session, caller.project)
+        events, first = marks.unmark(parts.clickhouse, caller.project, start, end, parts.clock())
+        if first is not None and project.scored_through is not None:
+            project.scored_through = min(project.scored_through, first)
+    return {"events": events}
+
+
+# -------------------------------------------------------------------- leasing
+
+
+def _projects_by_turn(parts: Services, caller: Caller) -> list[str]:
+    """The caller's project, or all of them, the one served longest ago first."""
+    if caller.project:
+        return [caller.project]
+    with parts.control.session() as session:
+        served = {
+            row.project_id: row.created_at
+            for row in session.scalars(select(LeaseRow).where(LeaseRow.state == "active"))
+        }
+        ids = session.scalars(select(ProjectRow.id).order_by(ProjectRow.created_at)).all()
+    return sorted(ids, key=lambda project: served.get(project, lease.LONG_AGO))
+
+
+def _lease_window(parts: Services, project: str, body: LeaseRequest) -> r.Lease | None:
+    now = parts.clock()
+    with parts.control.session() as session:
+        window = watch.waiting(session, project)
+        if window is None:
+            return None
+        row = lease.take(session, project, body.worker, now, body.lease_seconds, [], window.id)
+        window.state = "leased"
+        task = watch.task(session, window)
+    return r.Lease(row.id, "drift", project, rfc3339(row.expires_at), [], task)
+
+
+def _lease_events(parts: Services, project: str, body: LeaseRequest) -> r.Lease | None:
+    now = parts.clock()
+    with parts.control.session() as session:
+        locked = lease.lock_project(session, project)
+        since = locked.scored_through or lease.LONG_AGO
+        _quarantine(parts, session, project)
+        held = lease.held_events(session, project, now)
+        waiting = marks.pending(parts.clickhouse, project, since, held, body.max_events)
+        tried = lease.attempts(session, project, map(str, waiting))
+        ids = lease.solo(waiting, tried, body.max_events)
+        if not ids:
+            return None
+        row = lease.take(session, project, body.worker, now, body.lease_seconds, ids)
+    events = read_bodies(parts.clickhouse, project, ids)
+    return r.Lease(row.id, "score", project, rfc3339(row.expires_at), events, None)
+
+
+def _quarantine(parts: Services, session: Session, project: str) -> None:
+    """Mark events that failed too often as `failed`, and stop counting them."""
+    rows = lease.exhausted(session, project)
+    if not rows:
+        return
+    markers = [lease.no_scores(row.event_id, row.error) for row in rows]
+    _insert_scores(parts, project, markers, {}, None)
+    for row in rows:
+        session.delete(row)
+
+
+# ------------------------------------------------------------------- handing in
+
+
+def _own(session: Session, lease_id: str, caller: Caller) -> LeaseRow:
+    """The lease, if the caller may touch it. Raises Problem 404."""
+    row = lease.find(session, lease_id)
+    if caller.project and caller.project != row.project_id:
+        raise not_found("lease", lease_id)
+    return row
+
+
+def _check_events(row: LeaseRow, body: Results) -> None:
+    """Every result must be about an event of the lease."""
+    leased = set(row.event_ids)
+    named = {s.event_id for s in body.scores} | {e.event_id for e in body.embeddings}
+    foreign = (named | set(body.failed)) - leased
+    if foreign:
+        message = f"event {min(foreign)[:40]} is not part of this lease"
+        raise Problem(422, "invalid_field", message, field="event_id")
+    if any(score.name == marks.MARKER for score in body.scores):
+        raise Problem(422, "invalid_field", "the collector writes `scored` itself", field="name")
+
+
+def _store_results(parts: Services, row: LeaseRow, body: Results) -> None:
+    """Embeddings first; then scores and markers in one insert, so that a marker means all is
+    there.
+    """
+    failed = set(body.failed)
+    now = rfc3339(parts.clock())
+    vectors = [
+        {
+            "project": row.project_id,
+            "event_id": e.event_id,
+            "field": e.field,
+            "model": e.model,
+            "vector": _vector(e),
+            "computed_at": now,
+        }
+        for e in body.embeddings
+        if e.event_id not in failed
+    ]
+    parts.clickhouse.insert("embeddings", vectors, f"{row.id}-embeddings")
+    scores = [score for score in body.scores if score.event_id not in failed]
+    done = [r.Score(i, marks.MARKER, 1.0, label="ok") for i in row.event_ids if i not in failed]
+    weights = {event.id: event.sample_weight for event in _weights(parts, row)}
+    _insert_scores(parts, row.project_id, [*scores, *done], weights, f"{row.id}-scores")
+
+
+def _weights(parts: Services, row: LeaseRow) -> list[r.Event]:
+    return read_bodies(parts.clickhouse, row.project_id, row.event_ids)
+
+
+def _insert_scores(
+    parts: Services,
+    project: str,
+    scores: list[r.Score],
+    weights: dict[str, float],
+    token: str | None,
+) -> None:
+    now = rfc3339(parts.clock())
+    rows: list[dict[str, Any]] = [
+        {
+            "project": project,
+            "event_id": score.event_id,
+            "name": score.name,
+            "value": score.value,
+            "label": score.label,
+            "explanation": score.explanation,
+            "spans": orjson.dumps([r.encode(span) for span in score.spans]).decode(),
+            "stats": score.stats,
+            "source": "worker",
+            "metric_version": score.metric_version or marks.METRIC_SET_VERSION,
+            "model": score.model,
+            "sample_weight": weights.get(score.event_id, 1.0),
+            "computed_at": now,
+        }
+        for score in scores
+    ]
+    parts.clickhouse.insert("scores", rows, token)
+
+
+def _vector(embedding: r.Embedding) -> list[float]:
+    """The floats of an embedding. Raises Problem 422."""
+    try:
+        data = base64.b64decode(embedding.vector, validate=True)
+    except binascii.Error as error:
+        raise Problem(
+            422, "invalid_field", f"vector is not base64: {error}", field="vector"
+        ) from None
+    if not data or len(data) % VECTOR_BYTES or len(data) > MAX_DIMENSIONS * VECTOR_BYTES:
+        message = f"vector must hold 1 to {MAX_DIMENSIONS} little-endian float32 values"
+        raise Problem(422, "invalid_field", message, field="vector")
+    return [float(x) for x in memoryview(data).cast("f")]
