@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 import urllib.parse
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 from . import records as r
+from .connections import Connections
 from .errors import ApiError, Busy, ConfigError, Unreachable, error_for
 from .retry import delays
 
@@ -47,11 +47,10 @@ class Api:
             raise ConfigError(f"collector URL {url!r} is not http(s)://host[:port]")
         self.url = url.rstrip("/")
         self.project = project
-        self._parts = parts
         self._key = key
         self._timeout = timeout_seconds
         self._retries = retries
-        self._local = threading.local()
+        self._connections = Connections(parts, timeout_seconds)
 
     def for_project(self, project: str) -> Api:
         """The same collector and key, on another project."""
@@ -62,6 +61,10 @@ class Api:
             timeout_seconds=self._timeout,
             retries=self._retries,
         )
+
+    def close(self) -> None:
+        """Close this thread's connection; using the client again opens another."""
+        self._connections.close()
 
     # ------------------------------------------------------------- projects
 
@@ -366,38 +369,15 @@ class Api:
         head = {"User-Agent": USER_AGENT, "Authorization": f"Bearer {self._key}", **headers}
         if self.project:
             head["Driftline-Project"] = urllib.parse.quote(self.project)
-        connection = self._connection()
         try:
-            connection.request(method, self._parts.path.rstrip("/") + path, body, head)
-            response = connection.getresponse()
-            data = response.read()
+            answer = self._connections.ask(method, path, body, head)
         except (OSError, http.client.HTTPException) as error:
-            self._drop_connection()
             raise Unreachable(
                 f"no answer from {self.url}: {error or type(error).__name__}"
             ) from error
-        if response.status >= 400:
-            raise _api_error(response.status, data, response.headers.get("Retry-After"))
-        return data
-
-    def _connection(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            kind = (
-                http.client.HTTPSConnection
-                if self._parts.scheme == "https"
-                else http.client.HTTPConnection
-            )
-            host = self._parts.hostname or ""
-            connection = kind(host, self._parts.port, timeout=self._timeout)
-            self._local.connection = connection
-        return connection
-
-    def _drop_connection(self) -> None:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        if answer.status >= 400:
+            raise _api_error(answer.status, answer.body, answer.retry_after)
+        return answer.body
 
 
 def _api_error(status: int, data: bytes, retry_after: str | None) -> ApiError:
