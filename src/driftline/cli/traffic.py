@@ -55,6 +55,8 @@ def replay(options: argparse.Namespace) -> int:
         api_key=key_for(options.key),
         project=project,
         environment=options.environment,
+        sample_rate=1.0,
+        enabled=True,
     )
     stop = threading.Event()
     verb = "continuing" if run.resumed else "sending"

@@ -27,7 +27,7 @@ def migrate(options: argparse.Namespace) -> int:
     folder = options.home.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        applied = run_migrations(Settings(home=folder))
+        applied = run_migrations(Settings.read())
     except CollectorError as error:
         raise ConfigError(str(error)) from error
     facts = {"ClickHouse": applied or "up to date", "control database": "up to date"}

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import cast
 
 from driftline.sdk.errors import ConfigError
+from driftline.sdk.fields import NAMES, NamedFields
 
 DEMO_FILE = "ragtruth_demo.jsonl.gz"
 LARGE, SMALL = "llama-2-70b-chat", "llama-2-7b-chat"
@@ -24,7 +26,9 @@ PIECE = re.compile(r"\w+|[^\w\s]")
 SECONDS_PER_WORD = 0.03  # a plausible latency: 30 ms a generated piece
 HALF_SECOND = 0.5
 
-Fields = Mapping[str, object]
+# The SDK makes these itself (docs/api.md): ids from the event's id, weights from its sampling.
+NOT_LOGGED = frozenset({"id", "type", "start_time", "end_time", "span_id", "sample_weight"})
+LINKS = frozenset({"trace_id", "parent_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,22 @@ class Recording:
 
     key: str
     phase: str
-    fields: Fields
+    fields: NamedFields
     seconds: float
     offset: float | None = None
     hallucinated: bool | None = None
+    span_id: str = ""
+    trace_id: str = ""
+    parent_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A recording with its id and time in this run."""
+    """A recording with its id, its place in a trace and its time in this run."""
 
     id: str
+    trace_id: str
+    parent_id: str
     start: dt.datetime
     end: dt.datetime
     recording: Recording
@@ -107,7 +116,7 @@ def _from_question(row: dict[str, object]) -> Recording:
     answer = answers[model]
     question, text = str(row["question"]), str(answer["text"])
     prompt_tokens = tokens(question) + sum(tokens(passage) for passage in passages)
-    fields = {
+    fields: NamedFields = {
         "kind": "llm",
         "name": "answer-question",
         "model": SERVED_NAME,
@@ -129,11 +138,17 @@ def _from_question(row: dict[str, object]) -> Recording:
 
 def _from_event(row: dict[str, object], number: int) -> Recording:
     start, end = _time(row.get("start_time"), number), _time(row.get("end_time"), number)
-    fields = {k: v for k, v in row.items() if k not in ("id", "type", "start_time", "end_time")}
+    own_id = str(row.get("id") or number)
+    fields = {k: v for k, v in row.items() if k not in NOT_LOGGED | LINKS}
+    if unknown := fields.keys() - NAMES:
+        raise ConfigError(f"line {number}: unknown event field {min(unknown)!r} (docs/api.md)")
     return Recording(
-        key=str(row.get("id") or number),
+        key=own_id,
         phase="recorded",
-        fields=fields,
+        fields=cast(NamedFields, fields),
+        span_id=str(row.get("span_id") or own_id.replace("-", "")[-16:]),
+        trace_id=str(row.get("trace_id") or ""),
+        parent_id=str(row.get("parent_id") or ""),
         seconds=max(0.0, end - start) if start is not None and end is not None else 0.0,
         offset=start,
     )
@@ -165,14 +180,35 @@ def plan(
     )
     shares = _shares(ordered)
     begin = end.timestamp() - spread_seconds
-    planned: list[Planned] = []
-    last_ms = 0
-    for recording, share in zip(ordered, shares, strict=True):
-        last_ms = max(last_ms + 1, round(1000 * (begin + share * spread_seconds)))
-        start = dt.datetime.fromtimestamp(last_ms / 1000, dt.UTC)
-        stop = start + dt.timedelta(seconds=recording.seconds)
-        planned.append(Planned(event_id(last_ms, run, recording.key), start, stop, recording))
-    return planned
+    moments: list[int] = []
+    for share in shares:
+        earliest = moments[-1] + 1 if moments else 0
+        moments.append(max(earliest, round(1000 * (begin + share * spread_seconds))))
+    ids = [event_id(ms, run, r.key) for ms, r in zip(moments, ordered, strict=True)]
+    spans = {r.span_id: _span_id(made) for made, r in zip(ids, ordered, strict=True) if r.span_id}
+    places = zip(ids, moments, ordered, strict=True)
+    return [_planned(made, ms, recording, run, spans) for made, ms, recording in places]
+
+
+def _planned(
+    made: str, milliseconds: int, recording: Recording, run: str, spans: Mapping[str, str]
+) -> Planned:
+    """Links between events follow them to their new ids."""
+    start = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+    trace = hashlib.sha256(f"{run}\0{recording.trace_id}".encode()).hexdigest()[:32]
+    return Planned(
+        id=made,
+        trace_id=trace if recording.trace_id else "",
+        parent_id=spans.get(recording.parent_id, ""),
+        start=start,
+        end=start + dt.timedelta(seconds=recording.seconds),
+        recording=recording,
+    )
+
+
+def _span_id(made: str) -> str:
+    """What the collector takes for the span id when none is sent."""
+    return made.replace("-", "")[-16:]
 
 
 def _timed(recordings: Sequence[Recording]) -> bool:

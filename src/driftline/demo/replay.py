@@ -88,7 +88,14 @@ def send(
 
 
 def _log(event: Planned) -> None:
-    driftline.log(id=event.id, start_time=event.start, end_time=event.end, **event.recording.fields)
+    driftline.log(
+        id=event.id,
+        start_time=event.start,
+        end_time=event.end,
+        trace_id=event.trace_id,
+        parent_id=event.parent_id,
+        **event.recording.fields,
+    )
     if event.recording.hallucinated is not None:
         driftline.score(
             "human_hallucination",
@@ -104,6 +111,9 @@ def _deliver() -> None:
             f"the collector did not take the events within {FLUSH_SECONDS:.0f} s; they are kept."
             " Check `driftline health` and run the same command again: nothing is counted twice."
         )
+    if lost := driftline.stats().lost:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(lost.items()))
+        raise Undelivered(f"the SDK could not deliver everything ({reasons})")
 
 
 def _wait_until(moment: float, stop: threading.Event, clock: Callable[[], float]) -> None:

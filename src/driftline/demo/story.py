@@ -106,7 +106,13 @@ class _Story:
                 job=JOB,
             )
             self._api.set_monitor(monitor)
-            driftline.init(url=self._api.url, api_key=key.secret, project=PROJECT)
+            driftline.init(
+                url=self._api.url,
+                api_key=key.secret,
+                project=PROJECT,
+                sample_rate=1.0,
+                enabled=True,
+            )
             self._terminal.say(f"  project {PROJECT}, key sk-dl-…{key.last4}, {receiver.url}")
             status = _post_forged(receiver.url)
             self._checklist.check("a forged webhook is refused", status == 401, f"HTTP {status}")

@@ -106,7 +106,7 @@ def worker_service(settings: StackSettings, number: int, key: str) -> Service:
     command = _module("driftline.metrics", "--device", settings.device, *threads)
     return Service(
         name="worker" if number == 0 else f"worker-{number + 1}",
-        command=(*command, "--health-port", str(port)),
+        command=(*command, "--health-host", settings.host, "--health-port", str(port)),
         host=settings.host,
         port=port,
         port_flag=settings.port_flag or "--worker-port",
@@ -118,9 +118,10 @@ def worker_service(settings: StackSettings, number: int, key: str) -> Service:
 
 def trainer_service(settings: StackSettings, key: str) -> Service:
     command = _module("driftline.finetune", "--device", settings.device)
+    port = str(settings.trainer_port)
     return Service(
         name="trainer",
-        command=(*command, "--health-port", str(settings.trainer_port)),
+        command=(*command, "--health-host", settings.host, "--health-port", port),
         host=settings.host,
         port=settings.trainer_port,
         port_flag=settings.port_flag or "--trainer-port",
