@@ -65,9 +65,11 @@ def pick_threads(cores: int, load: float) -> int:
 def usable_cores(quota: Path = CPU_QUOTA) -> int:
     """Cores this process may run on, by affinity and by the container's quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    limit, _, period = quota.read_text("ascii").partition(" ") if quota.is_file() else ("max",) * 3
-    share = int(limit) // int(period) if limit.isdigit() and period.strip().isdigit() else None
-    return max(1, min(allowed or 1, share or allowed or 1))
+    limit, _, period = (
+        quota.read_text("ascii").partition(" ") if quota.is_file() else ("max", "", "")
+    )
+    share = int(limit) // int(period) if limit.isdigit() else None
+    return max(1, min(allowed or 1, share if share is not None else allowed or 1))
 
 
 def machine_load() -> float:

@@ -154,9 +154,10 @@ class PerplexityScorer:
         """`budget_tokens` bounds a padded batch; 0 is the device's default."""
         _check_plain_logits(model)
         self.label = label
+        self.model = model
         self._decoder: Any = model.get_decoder()  # type: ignore[no-untyped-call]
         self._head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._bos = _bos(tokenizer)
         self._device = model.device
         self._window = min(window_tokens, int(model.config.max_position_embeddings))
@@ -234,7 +235,7 @@ class PerplexityScorer:
         return [list(itertools.islice(values, count)) for count in counts]
 
     def _ids(self, text: str) -> list[int]:
-        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         return list(encoded["input_ids"])
 
     def _texts(self, texts: Sequence[str], *, last: bool) -> list[_Text]:
@@ -243,7 +244,7 @@ class PerplexityScorer:
         cut = [well_formed(text[-limit:] if last else text[:limit]) for text in texts]
         if not cut:
             return []
-        encoded: Any = self._tokenizer(
+        encoded: Any = self.tokenizer(
             cut,
             add_special_tokens=False,
             split_special_tokens=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,19 +21,7 @@ MAX_ERROR_CHARACTERS = 300
 
 Found = list[Score | Embedding]
 Stage = Callable[[Sequence[Event], Check], list[Found]]
-Descriptor = Callable[[str], float | None]
 T = TypeVar("T")
-
-RESPONSE_DESCRIPTORS: Mapping[str, Descriptor] = {
-    "response_length": text.length,
-    "response_words": text.word_count,
-    "response_sentences": text.sentence_count,
-    "response_sentence_length": text.sentence_length,
-    "response_type_token_ratio": text.type_token_ratio,
-    "response_repetition": text.repetition,
-    "response_readability": text.readability,
-    "response_refusal": text.refusal,
-}
 
 
 class StopScoring(Exception):
@@ -161,10 +149,15 @@ def question(event: Event) -> str:
 def _descriptors(event: Event) -> Found:
     found: Found = [_score(event, "prompt_length", text.length(prompt_text(event)))]
     if event.status == "error" and not event.output:
-        return [*found, *(_none(event, name, "no response") for name in RESPONSE_DESCRIPTORS)]
-    for name, describe in RESPONSE_DESCRIPTORS.items():
+        return [
+            *found,
+            *(_none(event, f"response_{name}", "no response") for name in text.DESCRIPTORS),
+        ]
+    for name, describe in text.DESCRIPTORS.items():
         value = describe(event.output)
-        found.append(_score(event, name, value, "" if value is not None else "too little text"))
+        found.append(
+            _score(event, f"response_{name}", value, "" if value is not None else "too little text")
+        )
     return found
 
 

@@ -7,7 +7,7 @@ computed are None. docs/metrics.md holds a card for each: formula, range, when i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 WORD = re.compile(r"\w+(?:['’\-]\w+)*")
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\n+")
@@ -136,3 +136,15 @@ def refusal(text: str) -> float | None:
         return None
     opening = text[:REFUSAL_CHARACTERS].lower().replace("’", "'")
     return float(any(phrase in opening for phrase in REFUSALS))
+
+
+DESCRIPTORS: Mapping[str, Callable[[str], float | None]] = {
+    "length": length,
+    "words": word_count,
+    "sentences": sentence_count,
+    "sentence_length": sentence_length,
+    "type_token_ratio": type_token_ratio,
+    "repetition": repetition,
+    "readability": readability,
+    "refusal": refusal,
+}
