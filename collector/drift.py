@@ -44,14 +44,14 @@ LEFT JOIN (SELECT event_id, argMax(vector, computed_at) AS vector FROM embedding
              AND event_time BETWEEN {first:DateTime64(3, 'UTC')} AND {last:DateTime64(3, 'UTC')}
            GROUP BY event_id) AS q ON q.event_id = id
 LEFT JOIN (SELECT event_id,
-                  CAST((groupArray(name), groupArray(value)), 'Map(String, Float64)') AS scores
-           FROM (SELECT event_id, toString(name) AS name,
-                        assumeNotNull(argMax(value, computed_at)) AS value
+                  CAST((groupArray(metric), groupArray(latest)), 'Map(String, Float64)') AS scores
+           FROM (SELECT event_id, toString(name) AS metric,
+                        assumeNotNull(argMax(value, computed_at)) AS latest
                  FROM scores
                  WHERE project = {project:String} AND source = 'worker' AND value IS NOT NULL
                    AND event_id IN {ids:Array(UUID)} AND event_time
                    BETWEEN {first:DateTime64(3, 'UTC')} AND {last:DateTime64(3, 'UTC')}
-                 GROUP BY event_id, name)
+                 GROUP BY event_id, metric)
            GROUP BY event_id) AS s ON s.event_id = id
 ORDER BY position
 """

@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,6 +21,7 @@ from prometheus_client import Counter
 from sqlalchemy import select
 
 from . import lease, outbox, tuning, watch
+from .errors import CollectorError
 from .services import Services
 from .tables import DutyRow, ProjectRow
 
@@ -58,6 +60,7 @@ class Periodic:
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
         self._client.close()
+        self._hand_over()
 
     def tick(self) -> bool:
         """One round, if this collector has the duty; returns whether it has."""
@@ -96,6 +99,13 @@ class Periodic:
                 return False
             row.holder, row.expires_at = self._me, now + timedelta(seconds=DUTY_SECONDS)
             return True
+
+    def _hand_over(self) -> None:
+        """Let another collector take the duty at once."""
+        with suppress(CollectorError), self._parts.control.session() as session:
+            row = session.get(DutyRow, DUTY, with_for_update=True)
+            if row is not None and row.holder == self._me:
+                row.expires_at = self._parts.clock()
 
     def _expire_leases(self) -> None:
         with self._parts.control.session() as session:
