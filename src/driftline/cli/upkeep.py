@@ -26,6 +26,7 @@ def migrate(options: argparse.Namespace) -> int:
 
     folder = options.home.absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    os.environ["DRIFTLINE_HOME"] = str(folder)
     try:
         applied = run_migrations(Settings.read())
     except CollectorError as error:
