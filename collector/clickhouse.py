@@ -37,6 +37,7 @@ QUERY_SETTINGS: dict[str, Any] = {"max_execution_time": QUERY_SECONDS}
 INSERT_SETTINGS: dict[str, Any] = {
     "async_insert": 0,  # the answer means "written"
     "date_time_input_format": "best_effort",
+    "input_format_json_read_arrays_as_strings": 1,
     "input_format_skip_unknown_fields": 0,
     "max_partitions_per_insert_block": 0,  # a batch may span the ten years that are accepted
 }
@@ -213,8 +214,8 @@ class _Pool:
             self._slots.put(None)
 
 
-def encode(row: Row) -> bytes:
-    """A row as one JSON line. Raises BadRows when it has no JSON form."""
+def encode(row: object) -> bytes:
+    """A mapping or a dataclass as one JSON line. Raises BadRows when it has no JSON form."""
     try:
         return orjson.dumps(row, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
     except TypeError as error:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .errors import StoreError
+from .errors import Overloaded, StoreError
 
 RETRY_SECONDS = 1
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreError, _store)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Overloaded, _overloaded)
 
 
 def answer(request: Request, problem: Problem) -> JSONResponse:
@@ -96,6 +96,5 @@ def _store(request: Request, error: Exception) -> Response:
     return answer(request, busy("the database did not answer; try again"))
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
-    message = "the collector failed; its log has the details under this request id"
-    return answer(request, Problem(500, "internal", message))
+def _overloaded(request: Request, error: Exception) -> Response:
+    return answer(request, busy(str(error)))

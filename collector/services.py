@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
+from .body import Budget
 from .clickhouse import ClickHouse
 from .clock import Clock
+from .commit import Committer
+from .meters import Meters
+from .rollup import Rollup
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -17,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The collector's parts: both stores, the settings and the clock."""
+    """The collector's parts: settings, clock, both stores, and the way of an event into them."""
 
     settings: Settings
+    clock: Clock
     clickhouse: ClickHouse
     control: Control
-    clock: Clock
+    committer: Committer
+    rollup: Rollup
+    meters: Meters
+    bodies: Budget
 
 
 def services(request: Request) -> Services:

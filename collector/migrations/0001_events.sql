@@ -41,7 +41,8 @@ CREATE TABLE IF NOT EXISTS {table events} (
     ingested_at DateTime64(6, 'UTC'),
     INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_session session_id TYPE bloom_filter(0.01) GRANULARITY 4,
-    INDEX by_user user_id TYPE bloom_filter(0.01) GRANULARITY 4
+    INDEX by_user user_id TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX by_arrival ingested_at TYPE minmax GRANULARITY 1
 )
 ENGINE = {replacing ingested_at}
 PARTITION BY toYYYYMM(id_time)

@@ -1,0 +1,38 @@
+"""How the scores of many events become one number.
+
+Perplexities and bits per byte come from their sufficient statistics, exp(Σ nll / Σ tokens) and
+Σ nll / ln 2 / Σ bytes: a mean of perplexities would weigh a short answer as much as a long one.
+Every other score is the mean weighted with `sample_weight`.
+"""
+
+from __future__ import annotations
+
+PERPLEXITY = ("prompt_perplexity", "response_perplexity")
+BITS_PER_BYTE = ("prompt_bits_per_byte", "response_bits_per_byte")
+
+# The latest score of each name of an event, with the stats and weight of the same row.
+LATEST = """
+SELECT event_id, name, any(event_time) AS event_time, argMax(
+    tuple(value, stats, sample_weight), computed_at) AS latest,
+    latest.1 AS value, latest.2 AS stats, latest.3 AS weight
+FROM scores WHERE <where> GROUP BY event_id, name
+"""
+# The aggregate of rows of LATEST that share a name.
+VALUE = """
+multiIf(
+    any(name) IN ('prompt_perplexity', 'response_perplexity'),
+        exp(sum(stats['nll_sum']) / nullIf(sum(stats['n_tokens']), 0)),
+    any(name) IN ('prompt_bits_per_byte', 'response_bits_per_byte'),
+        sum(stats['nll_sum']) / log(2) / nullIf(sum(stats['n_bytes']), 0),
+    sum(value * weight) / nullIf(sum(weight), 0)
+)
+"""
+
+
+def words(name: str) -> str:
+    """What the aggregate of a score is, for the reader of a chart."""
+    if name in PERPLEXITY:
+        return "exp(sum nll / sum tokens)"
+    if name in BITS_PER_BYTE:
+        return "sum nll / ln 2 / sum bytes"
+    return "mean weighted with sample_weight"

@@ -1,0 +1,109 @@
+"""The composition root: settings in, a FastAPI application out; importing it does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from . import (
+    charts,
+    drift,
+    health,
+    incidents,
+    ingest,
+    jobs,
+    keys,
+    problem,
+    projects,
+    reads,
+    traces,
+    webhooks,
+    work,
+)
+from .access import Access
+from .auth import KeyRing
+from .body import Budget
+from .clickhouse import ClickHouse
+from .clock import Clock, utc_now
+from .commit import Bounds, Committer
+from .control import Control
+from .meters import Meters
+from .migrate import migrate_clickhouse
+from .periodic import Periodic
+from .rollup import Rollup
+from .services import Services
+from .settings import Settings
+
+ROUTERS = (
+    health.router,
+    projects.router,
+    ingest.router,
+    reads.router,
+    traces.router,
+    charts.router,
+    work.router,
+    drift.router,
+    incidents.router,
+    webhooks.router,
+    jobs.router,
+)
+
+
+def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
+    """The collector as an application that opens its services when it starts (for ASGI servers)."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = opened(settings, clock, app.state.meters)
+        assemble(app, await run_in_threadpool(services.__enter__))
+        try:
+            yield
+        finally:
+            await run_in_threadpool(services.__exit__, None, None, None)
+
+    app = FastAPI(title="Driftline collector", version=version("driftline"), lifespan=lifespan)
+    app.state.meters = meters = Meters()
+    app.add_middleware(Access, meters=meters)
+    problem.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def assemble(app: FastAPI, services: Services) -> None:
+    """Give the handlers of `app` what they use."""
+    settings = services.settings
+    admin_key = keys.bootstrap(settings.home, settings.admin_key)
+    app.state.keyring = KeyRing(services.control, admin_key)
+    app.state.services = services
+
+
+@contextmanager
+def opened(settings: Settings, clock: Clock, meters: Meters) -> Iterator[Services]:
+    """Both databases, migrated, and the writers; closed in the order that loses nothing.
+
+    Raises CollectorError, saying what to do, when a database cannot be opened.
+    """
+    with ExitStack() as stack:
+        clickhouse = ClickHouse.open(settings.clickhouse_url)
+        stack.callback(clickhouse.close)
+        migrate_clickhouse(clickhouse, clock)
+        control = Control.open(settings.database_url)
+        stack.callback(control.close)
+        control.migrate()
+        rollup = Rollup(clickhouse, clock, settings.rollup_seconds)
+        stack.callback(rollup.close)
+        bounds = Bounds(settings.queue_rows, settings.queue_bytes, settings.queue_seconds)
+        committer = Committer(clickhouse, meters, bounds, clock, rollup.stored)
+        stack.callback(committer.close)
+        rollup.start()
+        bodies = Budget(2 * settings.queue_bytes)
+        services = Services(settings, clock, clickhouse, control, committer, rollup, meters, bodies)
+        periodic = Periodic(services)
+        stack.callback(periodic.close)
+        periodic.start()
+        yield services

@@ -1,0 +1,170 @@
+"""What charts draw: the overview from the minute rollup, and scores over time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from fastapi import APIRouter, Response
+from sqlalchemy import func, select
+
+from driftline.sdk import records as r
+
+from . import aggregate, counts
+from .clickhouse import ClickHouse
+from .clock import rfc3339
+from .control import Control
+from .marks import MARKER, METRIC_SET_VERSION
+from .reads import Reader, json_answer
+from .services import Parts
+from .tables import IncidentRow
+from .window import Buckets, Window, Within, floor
+
+MINUTE_SECONDS = 60
+router = APIRouter(tags=["charts"])
+
+# One row a bucket, or one in all when the bucket is a constant.
+MINUTES = """
+SELECT <bucket>, sum(events), sumIf(events, status = 'error'), sum(input_tokens),
+       sum(output_tokens), sum(cost), quantilesTDigestMerge(0.5, 0.95)(latency)
+FROM events_minute FINAL
+WHERE project = {project:String} AND minute >= {start:DateTime64(3, 'UTC')}
+  AND minute < {end:DateTime64(3, 'UTC')}
+"""
+BUCKET = "toUnixTimestamp(minute) - toUnixTimestamp(minute) % {seconds:UInt32} AS bucket"
+MARKED = """
+SELECT countIf(done = 1 AND label != 'failed'), countIf(done = 1 AND label = 'failed') FROM (
+    SELECT event_id, argMax(value, computed_at) AS done, argMax(label, computed_at) AS label
+    FROM scores
+    WHERE project = {project:String} AND name = {marker:String} AND source = 'worker'
+      AND metric_version = {version:String} AND event_time >= {start:DateTime64(3, 'UTC')}
+      AND event_time < {end:DateTime64(3, 'UTC')}
+    GROUP BY event_id
+)
+"""
+SCORES_WITHIN = """
+project = {project:String} AND event_time >= {start:DateTime64(3, 'UTC')}
+AND event_time < {end:DateTime64(3, 'UTC')}
+"""
+NAMES = f"""
+SELECT DISTINCT name FROM scores
+WHERE {SCORES_WITHIN} AND name != {{marker:String}} AND value IS NOT NULL ORDER BY name
+"""
+SERIES = f"""
+SELECT toUnixTimestamp(event_time) - toUnixTimestamp(event_time) % {{seconds:UInt32}} AS bucket,
+       {aggregate.VALUE}, count()
+FROM ({aggregate.LATEST.replace("<where>", SCORES_WITHIN + "AND name = {name:String}")})
+WHERE value IS NOT NULL GROUP BY bucket ORDER BY bucket
+"""
+
+
+@router.get("/v1/overview", response_model=r.Overview)
+def overview(caller: Reader, parts: Parts, window: Within, buckets: Buckets = 60) -> Response:
+    """What happened in the window: totals, buckets, and what was not stored."""
+    parts.rollup.flush()
+    minutes = Window(floor(window.start, MINUTE_SECONDS), window.end)
+    seconds = minutes.bucket_seconds(buckets, finest=MINUTE_SECONDS)
+    project = caller.project
+    total, series = _minutes(parts.clickhouse, project, minutes, seconds)
+    scored, failed = _marked(parts.clickhouse, project, minutes)
+    counted = counts.read(parts.clickhouse, project)
+    return json_answer(
+        r.Overview(
+            project=project,
+            start=rfc3339(minutes.start),
+            end=rfc3339(minutes.end),
+            bucket_seconds=seconds,
+            events=total.events,
+            scored=scored,
+            failed_scoring=failed,
+            pending=max(0, total.events - scored - failed),
+            errors=total.errors,
+            input_tokens=total.input_tokens,
+            output_tokens=total.output_tokens,
+            cost=total.cost,
+            latency_p50_ms=total.latency_p50_ms,
+            latency_p95_ms=total.latency_p95_ms,
+            open_incidents=_open_incidents(parts.control, project),
+            accepted_total=counted.accepted,
+            duplicates_total=counted.duplicates,
+            dropped_total=counted.dropped,
+            lost_by_clients=counted.lost,
+            series=series,
+        )
+    )
+
+
+@router.get("/v1/scores/names")
+def score_names(caller: Reader, parts: Parts, window: Within) -> Response:
+    """The names of the scores that have values in the window."""
+    found = parts.clickhouse.query(NAMES, marker=MARKER, **_bounds(caller.project, window))
+    return json_answer({"names": [name for (name,) in found]})
+
+
+@router.get("/v1/scores/series", response_model=r.ScoreSeries)
+def score_series(
+    name: str, caller: Reader, parts: Parts, window: Within, buckets: Buckets = 60
+) -> Response:
+    """One score over time; a bucket without values has the value null."""
+    seconds = window.bucket_seconds(buckets)
+    bounds = _bounds(caller.project, window)
+    found = {
+        bucket: r.SeriesPoint(rfc3339(_at(bucket)), _finite(value), n)
+        for bucket, value, n in parts.clickhouse.query(SERIES, name=name, seconds=seconds, **bounds)
+    }
+    points = [
+        found.get(int(time.timestamp()), r.SeriesPoint(rfc3339(time), None, 0))
+        for time in window.times(seconds)
+    ]
+    return json_answer(r.ScoreSeries(name, aggregate.words(name), seconds, points))
+
+
+def _bounds(project: str, window: Window) -> dict[str, object]:
+    return {"project": project, "start": window.start, "end": window.end}
+
+
+def _at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
+
+
+def _minutes(
+    clickhouse: ClickHouse, project: str, window: Window, seconds: int
+) -> tuple[r.Bucket, list[r.Bucket]]:
+    """The totals of the window, and its buckets, empty ones too."""
+    bounds = _bounds(project, window)
+    (total,) = clickhouse.query(MINUTES.replace("<bucket>", "0"), **bounds)
+    sql = MINUTES.replace("<bucket>", BUCKET) + " GROUP BY bucket"
+    found = {row[0]: row for row in clickhouse.query(sql, seconds=seconds, **bounds)}
+    series = [
+        _bucket(time, found.get(int(time.timestamp()), EMPTY)) for time in window.times(seconds)
+    ]
+    return _bucket(window.start, total), series
+
+
+EMPTY: tuple[Any, ...] = (0, 0, 0, 0, 0, 0.0, (None, None))
+
+
+def _bucket(time: datetime, row: tuple[Any, ...]) -> r.Bucket:
+    _, events, errors, input_tokens, output_tokens, cost, (p50, p95) = row
+    quantiles = (_finite(p50), _finite(p95))
+    return r.Bucket(rfc3339(time), events, errors, input_tokens, output_tokens, cost, *quantiles)
+
+
+def _marked(clickhouse: ClickHouse, project: str, window: Window) -> tuple[int, int]:
+    """How many events of the window are scored, and how many could not be."""
+    bounds = _bounds(project, window)
+    found = clickhouse.query(MARKED, marker=MARKER, version=METRIC_SET_VERSION, **bounds)
+    scored, failed = found[0]
+    return scored, failed
+
+
+def _open_incidents(control: Control, project: str) -> int:
+    waiting = select(func.count()).select_from(IncidentRow)
+    mine = waiting.where(IncidentRow.project_id == project, IncidentRow.state != "resolved")
+    with control.session() as session:
+        return session.scalar(mine) or 0

@@ -1,0 +1,107 @@
+"""Questions about stored events and their scores. Every answer is of one project and bounded.
+
+Rows of one id are the same row until a merge removes the copies, so lists take one of each id; the
+sort key (project, id_time, id) makes a look-up by id a look-up by key, since the id holds its time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from driftline.sdk import records as r
+
+from . import rows
+from .bodies import by_id, read_bodies
+from .clickhouse import ClickHouse
+from .event import id_time
+from .marks import MARKER
+from .window import Window
+
+SCORE_IDS = """
+project = {project:String} AND event_time BETWEEN {first:DateTime64(3, 'UTC')}
+AND {last:DateTime64(3, 'UTC')} AND event_id IN {ids:Array(UUID)}
+"""
+WITHIN = """
+project = {project:String} AND id_time >= {start:DateTime64(3, 'UTC')}
+AND id_time < {end:DateTime64(3, 'UTC')}
+"""
+AT = "{at:DateTime64(3, 'UTC')}"
+FILTERS = ("kind", "model", "environment", "status", "session_id", "user_id", "trace_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which events to list: filters by column, the order, and where the last page stopped."""
+
+    window: Window
+    limit: int
+    newest_first: bool = True
+    cursor: UUID | None = None
+    equal: Mapping[str, str] = field(default_factory=dict)
+
+
+class EventStore:
+    """Reads of the events and scores of one project."""
+
+    def __init__(self, clickhouse: ClickHouse, project: str) -> None:
+        self._clickhouse = clickhouse
+        self._project = project
+
+    def page(self, listing: Listing) -> r.Page:
+        """One page without bodies, by the time inside the id."""
+        found = self._listed(listing)
+        values = self.values([row["id"] for row in found])
+        page = [rows.event_row(row, values.get(row["id"], {})) for row in found]
+        return r.Page(page, page[-1].id if len(page) == listing.limit else "")
+
+    def _listed(self, listing: Listing) -> list[dict[str, Any]]:
+        equal = {name: value for name, value in listing.equal.items() if value and name in FILTERS}
+        where = [WITHIN, *(f"{name} = {{{name}:String}}" for name in equal)]
+        params: dict[str, object] = {**equal, "limit": listing.limit}
+        side, order = ("<", "DESC") if listing.newest_first else (">", "ASC")
+        if listing.cursor is not None:
+            where.append(f"(id_time, id) {side} ({AT}, {{after:UUID}}) AND id_time {side}= {AT}")
+            params |= {"at": id_time(listing.cursor), "after": str(listing.cursor)}
+        return self._clickhouse.rows(
+            f"SELECT {rows.NARROW} FROM events WHERE {' AND '.join(where)} "
+            f"ORDER BY id_time {order}, id {order} LIMIT 1 BY id_time, id LIMIT {{limit:UInt32}}",
+            project=self._project,
+            start=listing.window.start,
+            end=listing.window.end,
+            **params,
+        )
+
+    def whole(self, ids: Sequence[UUID]) -> list[r.Event]:
+        """Full events in the order asked; unknown ids are left out."""
+        return read_bodies(self._clickhouse, self._project, ids)
+
+    def values(self, ids: Sequence[UUID]) -> dict[UUID, dict[str, float]]:
+        """The latest value of each score of these events, markers left out."""
+        if not ids:
+            return {}
+        sql = f"""
+            SELECT event_id, name, argMax(value, computed_at) FROM scores
+            WHERE {SCORE_IDS} AND name != {{marker:String}} AND value IS NOT NULL
+            GROUP BY event_id, name ORDER BY event_id, name
+        """
+        values: dict[UUID, dict[str, float]] = defaultdict(dict)
+        for event_id, name, value in self._clickhouse.query(
+            sql, marker=MARKER, **by_id(self._project, ids)
+        ):
+            values[event_id][name] = value
+        return values
+
+    def scores(self, ids: Sequence[UUID]) -> list[r.Score]:
+        """All scores of these events as they stand now, by event and name."""
+        if not ids:
+            return []
+        sql = f"""
+            SELECT {rows.SCORE} FROM scores WHERE {SCORE_IDS}
+            ORDER BY event_time, event_id, name, source, metric_version, computed_at DESC
+            LIMIT 1 BY event_id, name, source, metric_version
+        """
+        return [rows.score(row) for row in self._clickhouse.rows(sql, **by_id(self._project, ids))]

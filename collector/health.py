@@ -1,0 +1,44 @@
+"""`/healthz`, `/readyz` and `/metrics`: for supervisors and Prometheus, without a key."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from .errors import StoreError
+from .migrate import pending_changes
+from .problem import busy
+from .services import Parts, Services
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+def readyz(parts: Parts) -> dict[str, str]:
+    """Both databases answer and their migrations are done; else 503 saying which does not."""
+    trouble = _trouble(parts)
+    if trouble:
+        raise busy(trouble)
+    return {"status": "ready"}
+
+
+def _trouble(parts: Services) -> str:
+    try:
+        missing = pending_changes(parts.clickhouse)
+    except StoreError as error:
+        return f"ClickHouse: {error}"
+    if missing:
+        return f"ClickHouse lacks {missing[0].name}: run `driftline migrate`"
+    return "" if parts.control.ping() else "the control database does not answer"
+
+
+@router.get("/metrics")
+def metrics(parts: Parts) -> Response:
+    """Prometheus text."""
+    return Response(generate_latest(parts.meters.registry), media_type=CONTENT_TYPE_LATEST)

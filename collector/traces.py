@@ -1,0 +1,170 @@
+"""Traces: spans that share a `trace_id`, as one line of a list or whole, to read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
+
+from driftline.sdk import records as r
+
+from . import aggregate
+from .bodies import by_id
+from .clickhouse import ClickHouse
+from .clock import rfc3339
+from .event import EPOCH
+from .eventstore import SCORE_IDS, WITHIN
+from .marks import MARKER
+from .problem import Problem, not_found
+from .reads import Reader, Store, json_answer
+from .services import Parts
+from .window import LAST, Limit, Within
+
+MAX_SPANS = 200  # of one trace with bodies
+SCORED_SPANS = 50  # of each trace of a list
+MILLISECOND = timedelta(milliseconds=1)
+router = APIRouter(tags=["traces"])
+
+# The root has no parent; for a trace without one, its first span speaks.
+ROOT = "tuple(parent_id != '', id_time, id)"
+LIST = f"""
+SELECT trace_id, min(id_time) AS first, argMin(name, {ROOT}) AS name,
+       min(started) AS start_time, dateDiff('microsecond', min(started), max(ended)) / 1000
+           AS latency_ms,
+       count() AS spans, countIf(status = 'error') AS errors,
+       sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+       sumOrNull(cost) AS cost, argMin(session_id, {ROOT}) AS session_id,
+       argMin(user_id, {ROOT}) AS user_id, argMin(environment, {ROOT}) AS environment,
+       argMin(input_preview, {ROOT}) AS input_preview,
+       argMin(output_preview, {ROOT}) AS output_preview, groupArray({SCORED_SPANS})(id) AS ids
+FROM (
+    SELECT trace_id, id, id_time, parent_id, name, model, status, input_tokens, output_tokens, cost,
+           start_time AS started, end_time AS ended, session_id, user_id, environment,
+           input_preview, output_preview
+    FROM events FINAL WHERE {WITHIN}
+)
+GROUP BY trace_id HAVING <having>
+ORDER BY first DESC, trace_id DESC LIMIT {{limit:UInt32}}
+"""
+# A trace matches a filter when any of its spans does.
+HAVING = {
+    "environment": "has(groupUniqArray(events.environment), {environment:String})",
+    "model": "has(groupUniqArray(model), {model:String})",
+    "session_id": "has(groupUniqArray(events.session_id), {session_id:String})",
+    "user_id": "has(groupUniqArray(events.user_id), {user_id:String})",
+}
+STATUS = {"error": "errors > 0", "ok": "errors = 0"}
+BEFORE = "(first, trace_id) < ({at:DateTime64(3, 'UTC')}, {after:String})"
+SCORES = f"""
+SELECT trace, name, {aggregate.VALUE} FROM (
+    SELECT transform(event_id, {{ids:Array(UUID)}}, {{traces:Array(UInt32)}}, 0) AS trace, *
+    FROM ({aggregate.LATEST.replace("<where>", SCORE_IDS + "AND name != {marker:String}")})
+    WHERE value IS NOT NULL
+)
+GROUP BY trace, name ORDER BY trace, name
+"""
+SPAN_IDS = f"""
+SELECT id FROM events WHERE {WITHIN} AND trace_id = {{trace_id:String}}
+ORDER BY id_time, id LIMIT 1 BY id_time, id LIMIT {{limit:UInt32}}
+"""
+SPANS = f"SELECT uniqExact(id) FROM events WHERE {WITHIN} AND trace_id = {{trace_id:String}}"
+
+
+class Equal(BaseModel):
+    """Filters of the list: absent or equal."""
+
+    environment: str = ""
+    model: str = ""
+    session_id: str = ""
+    user_id: str = ""
+
+
+@router.get("/v1/traces", response_model=r.TracePage)
+def traces(
+    caller: Reader,
+    parts: Parts,
+    window: Within,
+    equal: Annotated[Equal, Depends()],
+    status: str = "",
+    cursor: str = "",
+    limit: Limit = 50,
+) -> Response:
+    """A page of traces that have a span in the window, newest first."""
+    params: dict[str, object] = {name: value for name, value in equal.model_dump().items() if value}
+    having = [HAVING[name] for name in params]
+    if status:
+        having.append(STATUS.get(status, "0"))
+    if cursor:
+        params["at"], params["after"] = _read_cursor(cursor)
+        having.append(BEFORE)
+    found = parts.clickhouse.rows(
+        LIST.replace("<having>", " AND ".join(having) or "1"),
+        project=caller.project,
+        start=window.start,
+        end=window.end,
+        limit=limit,
+        **params,
+    )
+    scores = _scores(parts.clickhouse, caller.project, [row["ids"] for row in found])
+    page = [_trace_row(row, scores.get(place, {})) for place, row in enumerate(found, 1)]
+    more = _cursor(found[-1]) if len(found) == limit else ""
+    return json_answer(r.TracePage(page, more))
+
+
+@router.get("/v1/traces/{trace_id}", response_model=r.Trace)
+def trace(trace_id: str, caller: Reader, parts: Parts, store: Store) -> Response:
+    """One trace with its spans' bodies, the first 200, and all their scores."""
+    bounds = {"project": caller.project, "start": EPOCH, "end": LAST, "trace_id": trace_id}
+    found = parts.clickhouse.query(SPAN_IDS, limit=MAX_SPANS, **bounds)
+    if not found:
+        raise not_found("trace", trace_id)
+    ids = [span_id for (span_id,) in found]
+    ((spans,),) = parts.clickhouse.query(SPANS, **bounds)
+    events, scores = store.whole(ids), store.scores(ids)
+    return json_answer(r.Trace(trace_id, events, scores, spans - len(ids)))
+
+
+def _trace_row(row: Mapping[str, Any], scores: dict[str, float]) -> r.TraceRow:
+    kept = {name: value for name, value in row.items() if name not in ("first", "ids")}
+    return r.TraceRow(**{**kept, "start_time": rfc3339(row["start_time"]), "scores": scores})
+
+
+def _scores(
+    clickhouse: ClickHouse, project: str, traces: Sequence[Sequence[UUID]]
+) -> dict[int, dict[str, float]]:
+    """The aggregate of each score over the spans of each trace; places count from 1."""
+    place = {span: at for at, spans in enumerate(traces, 1) for span in spans}
+    if not place:
+        return {}
+    found = clickhouse.query(
+        SCORES,
+        marker=MARKER,
+        traces=list(place.values()),
+        **by_id(project, list(place)),
+    )
+    scores: dict[int, dict[str, float]] = defaultdict(dict)
+    for at, name, value in found:
+        if value is not None:
+            scores[at][name] = value
+    return scores
+
+
+def _cursor(row: Mapping[str, Any]) -> str:
+    text = f"{(row['first'] - EPOCH) // MILLISECOND}:{row['trace_id']}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        milliseconds, _, trace_id = base64.urlsafe_b64decode(cursor).decode().partition(":")
+        return EPOCH + timedelta(milliseconds=int(milliseconds)), trace_id
+    except (binascii.Error, ValueError, OverflowError):
+        words = "cursor must be the next_cursor of the page before"
+        raise Problem(422, "invalid_field", words, field="cursor") from None

@@ -1,0 +1,143 @@
+"""A real collector over a real chDB for each test that asks for one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from driftline.collector.app import create_app
+from driftline.collector.clickhouse import ClickHouse
+from driftline.collector.clock import utc_now
+from driftline.collector.migrate import migrate_clickhouse
+from driftline.collector.services import Services
+from driftline.collector.settings import Settings
+
+ADMIN_KEY = "sk-dl-00000000-an-admin-key-of-the-tests-only"
+DEADLINE_SECONDS = 30.0
+T = TypeVar("T")
+
+
+def make_uuid7(milliseconds: int | None = None) -> str:
+    """A UUIDv7 (RFC 9562, 5.7) of now, or of `milliseconds` since the epoch."""
+    now = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
+    bits = int.from_bytes(os.urandom(10))
+    low = bits & ((1 << 62) - 1)
+    return str(UUID(int=now << 80 | 0x7 << 76 | (bits >> 68) << 64 | 0b10 << 62 | low))
+
+
+def make_event(**fields: object) -> dict[str, Any]:
+    """An event that the collector accepts, with the given fields."""
+    return {"id": make_uuid7(), "start_time": time.time_ns() // 1000, **fields}
+
+
+class Front:
+    """The collector's front door, as the holder of a key."""
+
+    def __init__(self, client: TestClient, key: str, project: str) -> None:
+        self.client = client
+        self.key = key
+        self.project = project
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}", "Driftline-Project": self.project}
+
+    @property
+    def services(self) -> Services:
+        found: Services = self.client.app.state.services  # type: ignore[attr-defined]
+        return found
+
+    def for_project(self, name: str) -> "Front":
+        """The same door, on a project that is made when it is not there."""
+        admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        made = self.client.post("/v1/projects", json={"name": name}, headers=admin)
+        assert made.status_code == 200, made.text
+        return Front(self.client, self.key, name)
+
+    def send(self, *lines: dict[str, Any] | bytes, status: int = 200) -> dict[str, Any]:
+        """Ingest lines; raw bytes are sent as they are."""
+        encoded = [x if isinstance(x, bytes) else orjson.dumps(x) for x in lines]
+        return self.send_body(b"\n".join(encoded), status=status)
+
+    def send_body(self, body: bytes, status: int = 200, **headers: str) -> dict[str, Any]:
+        response = self.client.post("/v1/events", content=body, headers={**self.headers, **headers})
+        assert response.status_code == status, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def get(self, path: str, status: int = 200, **query: object) -> dict[str, Any]:
+        response = self.client.get(path, params=query, headers=self.headers)  # type: ignore[arg-type]
+        assert response.status_code == status, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def post(self, path: str, body: object, status: int = 200) -> dict[str, Any]:
+        response = self.client.post(path, json=body, headers=self.headers)
+        assert response.status_code == status, response.text
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer
+
+
+def poll(ask: Callable[[], T], seconds: float = DEADLINE_SECONDS) -> T:
+    """The first truthy answer of `ask`; fails when there is none before the deadline."""
+    deadline = time.monotonic() + seconds
+    pause = 0.005
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
+        time.sleep(pause)
+        pause = min(2 * pause, 0.2)
+    return answer
+
+
+@pytest.fixture
+def uuid7() -> Callable[..., str]:
+    """Makes UUIDv7 ids."""
+    return make_uuid7
+
+
+@pytest.fixture
+def event() -> Callable[..., dict[str, Any]]:
+    """Makes events that the collector accepts."""
+    return make_event
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Asks until the answer is true."""
+    return poll
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a collector whose databases are in the test's own directory."""
+    return Settings(home=tmp_path / "home", admin_key=ADMIN_KEY)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The running collector; errors of the server are answers, as for any client."""
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def front(client: TestClient) -> Front:
+    """The front door, as an admin of the fresh project "shop"."""
+    return Front(client, ADMIN_KEY, "").for_project("shop")
+
+
+@pytest.fixture
+def clickhouse(tmp_path: Path) -> Iterator[ClickHouse]:
+    """A migrated, empty, embedded ClickHouse."""
+    opened = ClickHouse.open(f"chdb://{tmp_path}/clickhouse")
+    migrate_clickhouse(opened, utc_now)
+    yield opened
+    opened.close()
