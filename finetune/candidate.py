@@ -169,8 +169,11 @@ class Candidate:
 
     # ------------------------------------------------------------- answers
 
-    def answers(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """Greedy answers to rendered prompts, one batch, without control tokens."""
+    def answers(self, prompts: Sequence[str], max_new_tokens: int, check: Check) -> list[str]:
+        """Greedy answers to rendered prompts, one batch, without control tokens.
+
+        `check` is called before every token.
+        """
         from transformers import GenerationConfig
 
         rows = [Tokens(ids(prompt, self.tokenizer), []) for prompt in prompts]
@@ -187,10 +190,22 @@ class Candidate:
                 input_ids=batch.input_ids,
                 attention_mask=batch.attention_mask,
                 generation_config=config,
+                stopping_criteria=[_Pulse(check)],
             )
         new = output[:, batch.input_ids.shape[1] :]
         texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
         return [str(text).strip() for text in texts]
+
+
+class _Pulse:
+    """A stopping criterion that never stops, but may raise."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+
+    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
+        self._check()
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
 def _row_sums(logits: torch.Tensor, labels: torch.Tensor) -> list[float]:

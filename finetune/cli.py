@@ -17,7 +17,7 @@ from driftline.sdk.api import Api
 from driftline.sdk.errors import ApiError, DriftlineError
 
 from .health import HealthServer, Telemetry
-from .settings import TrainerSettings, parse, pick_threads
+from .settings import TrainerSettings, parse
 
 EXIT_CONFIG = 2
 EXIT_COLLECTOR = 1
@@ -63,17 +63,17 @@ def run(settings: TrainerSettings, api: Api, telemetry: Telemetry, stop: threadi
     from driftline.metrics.models import resolve
 
     from .candidate import pick_device
+    from .cores import Cores, available_cores, usage
     from .job import Workshop
     from .trainer import Trainer
 
-    cores = os.cpu_count() or 1
-    torch.set_num_threads(pick_threads(settings.threads, cores, os.getloadavg()[0]))
     shop = Workshop(
         api=api,
         resolve=resolve,
         device=pick_device(settings.device),
         jobs=settings.jobs,
         registry=settings.registry,
+        cores=Cores(settings.threads, available_cores(), torch.set_num_threads, usage),
         telemetry=telemetry,
         clock=time.monotonic,
         now=lambda: datetime.now(UTC).isoformat(),

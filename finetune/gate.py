@@ -24,6 +24,7 @@ from .target import Likelihood, compare, target_check
 STRENGTHS = (1.0, 0.55, 0.4)
 MAX_KL = 0.35  # nats a token; healthy runs measured .01 to .35, ruined ones .34 to .44: a hint only
 TASK_EXAMPLES, EVERYDAY_EXAMPLES = 2, 3
+EXAMPLE_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,7 @@ class Gate:
         return Attempt(strength, [target, *retention_checks(answers, tuned, self._typical)], tuned)
 
     def _answers(self) -> list[str]:
-        self._check()
-        return self._candidate.answers(self._prompts, MAX_NEW_TOKENS)
+        return self._candidate.answers(self._prompts, MAX_NEW_TOKENS, self._check)
 
     def _kl_check(self, answers: Sequence[str]) -> GateCheck:
         """Soft: mean KL(base ‖ candidate) per token on the base model's own everyday answers."""
@@ -135,10 +135,9 @@ class Gate:
     def _task_examples(self) -> list[GateExample]:
         rows = self._test[:TASK_EXAMPLES]
         prompts = [row.prompt for row in rows]
-        self._check()
         with self._candidate.base():
-            before = self._candidate.answers(prompts, MAX_NEW_TOKENS)
-        after = self._candidate.answers(prompts, MAX_NEW_TOKENS)
+            before = self._candidate.answers(prompts, EXAMPLE_TOKENS, self._check)
+        after = self._candidate.answers(prompts, EXAMPLE_TOKENS, self._check)
         triples = zip(rows, before, after, strict=True)
         return [GateExample(row.question, first, second) for row, first, second in triples]
 

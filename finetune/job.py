@@ -21,6 +21,7 @@ from driftline.sdk.records import DatasetReport, GateReport, Job, ModelVersion, 
 from . import dataset as curation
 from .batches import tokenize
 from .candidate import Candidate, load_candidate
+from .cores import Cores
 from .dataset import Dataset
 from .folder import JobFolder
 from .gate import Gate, Judgement
@@ -44,6 +45,7 @@ class Workshop:
     device: str
     jobs: Path
     registry: Path
+    cores: Cores
     telemetry: Telemetry
     clock: Callable[[], float]
     now: Callable[[], str]
@@ -98,7 +100,7 @@ class JobRun:
             tokenize(data.splits["train"], self._candidate.tokenizer),
             self._spec,
             self._progress.loss,
-            self._progress.check,
+            self._between_steps,
             self._shop.clock,
         )
         self._folder.write(result)
@@ -117,7 +119,7 @@ class JobRun:
             self._folder.path,
             self._key(data.report),
             report=self._progress.loss,
-            check=self._progress.check,
+            check=self._between_steps,
             clock=self._shop.clock,
         )
         if run.resumed_at:
@@ -136,7 +138,7 @@ class JobRun:
             [row.completion for row in data.splits["train"]],
             batch_size=self._spec.batch_size,
             seed=self._spec.seed,
-            check=self._progress.check,
+            check=self._between_steps,
         ).judge()
         self._folder.write(judgement)
         return judgement
@@ -161,6 +163,11 @@ class JobRun:
             manifest,
             lambda directory: self._candidate.save_adapter(directory, judgement.strength),
         )
+
+    def _between_steps(self) -> None:
+        """Raises Interrupted when the job is not to go on; follows the machine's load."""
+        self._progress.check()
+        self._shop.cores.adjust()
 
     def _curate(self) -> Dataset:
         api = self._shop.api.for_project(self._job.project)

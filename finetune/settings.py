@@ -20,7 +20,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 @dataclass(frozen=True, slots=True)
 class TrainerSettings:
-    """`threads` 0 decides by the load; `once` ends after one job, or at once when there is none."""
+    """`threads` 0 follows the load; `once` ends after one job, or at once when there is none."""
 
     url: str
     key: str
@@ -64,17 +64,6 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> TrainerSettin
     )
 
 
-def pick_threads(wanted: int, cores: int, load: float) -> int:
-    """All cores of a quiet machine, one fewer on a busy one.
-
-    Threads that wait for each other at every barrier collapse when cores are shared: measured 111 s
-    against 10 s for the same generation on two busy cores with two threads and one.
-    """
-    if wanted > 0:
-        return wanted
-    return cores if load < 0.75 * cores else max(1, cores - 1)
-
-
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="driftline trainer",
@@ -86,7 +75,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--key", default=environ.get("DRIFTLINE_API_KEY", ""), help="a key of scope `work`")
     add("--home", default=environ.get("DRIFTLINE_HOME", DEFAULT_HOME), help="data directory")
     add("--device", choices=DEVICES, default="auto", help="where to train (default: auto)")
-    add("--threads", type=int, default=0, help="CPU threads; 0 (default) decides by the load")
+    add("--threads", type=int, default=0, help="CPU threads; 0 (default) follows the load")
     add("--once", action="store_true", help="end after one job, or when there is none")
     add("--name", default="", help="this executor's name (default: host-pid)")
     add("--health-host", default="127.0.0.1", help="where /healthz listens")
