@@ -86,7 +86,13 @@ def trainer(options: argparse.Namespace) -> int:
 
 
 def dashboard(options: argparse.Namespace) -> int:
-    return become("driftline.dashboard", options)
+    require("driftline.dashboard")
+    os.environ["DRIFTLINE_URL"] = options.url
+    os.environ["DRIFTLINE_API_KEY"] = key_for(options.key)
+    os.environ["DRIFTLINE_DASHBOARD_HOST"] = options.host
+    os.environ["DRIFTLINE_DASHBOARD_PORT"] = str(options.port)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "driftline.dashboard"])
 
 
 def health(options: argparse.Namespace) -> int:
@@ -143,6 +149,14 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
     add("--verbose", action="store_true", help="show the services' logs, not only their errors")
 
 
+def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--url", default=os.environ.get("DRIFTLINE_URL") or DEFAULT_URL, help="the collector")
+    add("--key", help="an API key (env DRIFTLINE_API_KEY; else $DRIFTLINE_HOME/admin.key)")
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", type=int, default=8401, help="port (%(default)s)")
+
+
 UP = (
     Command(
         "up",
@@ -178,11 +192,11 @@ PARTS = (
     Command(
         "dashboard",
         "run the pages in the foreground",
-        "The pages read everything over the collector's API with the given key. Their own "
-        "options: driftline dashboard -- --help",
-        "driftline dashboard --port 8501",
+        "The pages read everything over the collector's API with the given key: what the key may "
+        "not do, they cannot do either.",
+        "driftline dashboard --url https://collector.example.com --port 8501",
         dashboard,
-        passes_on=True,
+        _dashboard_arguments,
     ),
 )
 INFORMATION = (

@@ -132,16 +132,19 @@ def trainer_service(settings: StackSettings, key: str) -> Service:
 
 
 def dashboard_service(settings: StackSettings, key: str) -> Service:
-    command = _module("driftline.dashboard", "--host", settings.host)
+    address = {
+        "DRIFTLINE_DASHBOARD_HOST": settings.host,
+        "DRIFTLINE_DASHBOARD_PORT": str(settings.dashboard_port),
+    }
     return Service(
         name="dashboard",
-        command=(*command, "--port", str(settings.dashboard_port)),
+        command=_module("driftline.dashboard"),
         host=settings.host,
         port=settings.dashboard_port,
         port_flag=settings.port_flag or "--dashboard-port",
         health_path="/_stcore/health",
         start_seconds=DASHBOARD_SECONDS,
-        environment=_environment(settings) | {"DRIFTLINE_API_KEY": key},
+        environment=_environment(settings) | address | {"DRIFTLINE_API_KEY": key},
     )
 
 
