@@ -1,4 +1,7 @@
-"""Charts as pure functions from records. Okabe-Ito colours; shape or dash says the same as colour does."""
+"""Charts as pure functions from records, in Okabe-Ito colours.
+
+Shape or dash always says the same as colour does.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def events_over_time(series: Sequence[r.Bucket]) -> alt.Chart:
         + [{"time": b.time, "events": b.errors, "outcome": "error"} for b in series]
     )
     colours = alt.Scale(domain=["ok", "error"], range=[BLUE, RED])
-    return (
+    chart: alt.Chart = (
         alt.Chart(frame)
         .mark_bar()
         .encode(
@@ -32,6 +35,7 @@ def events_over_time(series: Sequence[r.Bucket]) -> alt.Chart:
         )
         .properties(height=HEIGHT)
     )
+    return chart
 
 
 def latency_over_time(series: Sequence[r.Bucket]) -> alt.Chart:
@@ -48,7 +52,7 @@ def score_over_time(series: r.ScoreSeries) -> alt.Chart:
     frame = pd.DataFrame(
         [{"time": p.time, "value": p.value, "n": p.n} for p in series.points if p.value is not None]
     )
-    return (
+    chart: alt.Chart = (
         alt.Chart(frame)
         .mark_line(point=True, color=BLUE)
         .encode(
@@ -58,9 +62,10 @@ def score_over_time(series: r.ScoreSeries) -> alt.Chart:
         )
         .properties(height=HEIGHT)
     )
+    return chart
 
 
-def windows_over_time(windows: Sequence[r.DriftWindow]) -> alt.Chart:
+def windows_over_time(windows: Sequence[r.DriftWindow]) -> alt.LayerChart:
     """Each tested window by the smallest adjusted p-value of its signals, against alpha."""
     rows = [
         {
@@ -107,7 +112,8 @@ def windows_over_time(windows: Sequence[r.DriftWindow]) -> alt.Chart:
         .mark_rule(strokeDash=[6, 4], color=GREY)
         .encode(alt.Y("alpha:Q"))
     )
-    return alt.layer(points, rule).properties(height=HEIGHT)  # type: ignore[no-any-return]
+    chart: alt.LayerChart = alt.LayerChart([points, rule]).properties(height=HEIGHT)
+    return chart
 
 
 def strongest(window: r.DriftWindow) -> float | None:
@@ -126,7 +132,7 @@ def embedding_map(points: Sequence[r.MapPoint]) -> alt.Chart:
     )
     sides = ["reference", "current"]
     blank = alt.Axis(labels=False, ticks=False, grid=False)
-    return (
+    chart: alt.Chart = (
         alt.Chart(frame)
         .mark_point(filled=True, size=55, opacity=0.75)
         .encode(
@@ -142,9 +148,10 @@ def embedding_map(points: Sequence[r.MapPoint]) -> alt.Chart:
         )
         .properties(height=420)
     )
+    return chart
 
 
-def effects(signals: Sequence[r.SignalResult]) -> alt.Chart:
+def effects(signals: Sequence[r.SignalResult]) -> alt.LayerChart:
     """Each signal's effect in units of its floor: right of 1 is large enough to matter."""
     rows = [
         {
@@ -175,7 +182,9 @@ def effects(signals: Sequence[r.SignalResult]) -> alt.Chart:
         .mark_rule(strokeDash=[6, 4])
         .encode(alt.X("floor:Q"))
     )
-    return alt.layer(bars, rule).properties(height=28 * max(len(rows), 3) + 40)  # type: ignore[no-any-return]
+    height = 28 * max(len(rows), 3) + 40
+    chart: alt.LayerChart = alt.LayerChart([bars, rule]).properties(height=height)
+    return chart
 
 
 def losses(points: Sequence[r.LossPoint], phase: str) -> alt.Chart:
@@ -184,7 +193,7 @@ def losses(points: Sequence[r.LossPoint], phase: str) -> alt.Chart:
         [{"step": p.step, "loss": p.loss, "split": p.split} for p in points if p.phase == phase]
     )
     splits = ["train", "validation"]
-    return (
+    chart: alt.Chart = (
         alt.Chart(frame)
         .mark_line(point=True)
         .encode(
@@ -198,12 +207,13 @@ def losses(points: Sequence[r.LossPoint], phase: str) -> alt.Chart:
         )
         .properties(height=HEIGHT + 40)
     )
+    return chart
 
 
 def _lines(
     frame: pd.DataFrame, value: str, title: str, group: str, order: list[str], colours: list[str]
 ) -> alt.Chart:
-    return (
+    chart: alt.Chart = (
         alt.Chart(frame)
         .mark_line(point=True)
         .encode(
@@ -217,3 +227,4 @@ def _lines(
         )
         .properties(height=HEIGHT)
     )
+    return chart

@@ -58,7 +58,7 @@ def choose_project() -> None:
     wanted = st.query_params.get(PROJECT_KEY) or os.environ.get("DRIFTLINE_PROJECT", "")
     known = st.session_state.get(PROJECT_KEY)
     if known not in names:
-        st.session_state[PROJECT_KEY] = wanted if wanted in names else (names or [None])[-1]
+        st.session_state[PROJECT_KEY] = wanted if wanted in names else (names or [""])[-1]
     if names:
         st.sidebar.selectbox("Project", names, key=PROJECT_KEY)
 
