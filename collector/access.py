@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .meters import Meters
-from .problem import Problem, answer
+from .problem import answer, internal
 
 HEADER = b"x-request-id"
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -50,7 +50,7 @@ class Access:
                 log.exception("request_failed", path=scope["path"], kind=type(error).__name__)
                 if status:
                     raise
-                await _internal(scope)(scope, receive, send_with_id)
+                await answer(Request(scope), internal())(scope, receive, send_with_id)
             self._note(scope, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
@@ -70,8 +70,3 @@ def _request_id(scope: Scope) -> str:
     """The sender's id when it is harmless, else a new one."""
     given = next((value for name, value in scope["headers"] if name == HEADER), b"")
     return given.decode() if ACCEPTABLE.fullmatch(given) else secrets.token_hex(8)
-
-
-def _internal(scope: Scope) -> ASGIApp:
-    words = "the collector failed; its log has the details under this request id"
-    return answer(Request(scope), Problem(500, "internal", words))

@@ -12,10 +12,11 @@ BITS_PER_BYTE = ("prompt_bits_per_byte", "response_bits_per_byte")
 
 # The latest score of each name of an event, with the stats and weight of the same row.
 LATEST = """
-SELECT event_id, name, any(event_time) AS event_time, argMax(
-    tuple(value, stats, sample_weight), computed_at) AS latest,
-    latest.1 AS value, latest.2 AS stats, latest.3 AS weight
-FROM scores WHERE <where> GROUP BY event_id, name
+SELECT event_id, event_time, name, latest.1 AS value, latest.2 AS stats, latest.3 AS weight FROM (
+    SELECT event_id, event_time, name,
+           argMax(tuple(value, stats, sample_weight), computed_at) AS latest
+    FROM scores WHERE <where> GROUP BY event_id, event_time, name
+)
 """
 # The aggregate of rows of LATEST that share a name.
 VALUE = """

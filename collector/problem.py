@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .errors import Overloaded, StoreError
+from .errors import Overloaded, StoreError, StoreUnreachable
 
 RETRY_SECONDS = 1
 log = structlog.get_logger(__name__)
@@ -46,6 +46,12 @@ def not_found(what: str, name: str) -> Problem:
 def busy(message: str, *, retry_seconds: int = RETRY_SECONDS) -> Problem:
     """503: try again after `retry_seconds`."""
     return Problem(503, "busy", message, headers={"Retry-After": str(retry_seconds)})
+
+
+def internal() -> Problem:
+    """500: what went wrong is in the log."""
+    words = "the collector failed; its log has the details under this request id"
+    return Problem(500, "internal", words)
 
 
 def install(app: FastAPI) -> None:
@@ -92,8 +98,11 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _store(request: Request, error: Exception) -> Response:
-    log.error("store_error", error=str(error)[:500], request_id=request.scope.get("request_id"))
-    return answer(request, busy("the database did not answer; try again"))
+    """No answer: try again (503). A refused statement is a fault of ours (500)."""
+    log.error("store_error", error=str(error))
+    if isinstance(error, StoreUnreachable):
+        return answer(request, busy("the database did not answer; try again"))
+    return answer(request, internal())
 
 
 def _overloaded(request: Request, error: Exception) -> Response:

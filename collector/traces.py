@@ -49,16 +49,16 @@ FROM (
            start_time AS started, end_time AS ended, session_id, user_id, environment,
            input_preview, output_preview
     FROM events FINAL WHERE {WITHIN}
-)
+) AS span
 GROUP BY trace_id HAVING <having>
 ORDER BY first DESC, trace_id DESC LIMIT {{limit:UInt32}}
 """
 # A trace matches a filter when any of its spans does.
 HAVING = {
-    "environment": "has(groupUniqArray(events.environment), {environment:String})",
-    "model": "has(groupUniqArray(model), {model:String})",
-    "session_id": "has(groupUniqArray(events.session_id), {session_id:String})",
-    "user_id": "has(groupUniqArray(events.user_id), {user_id:String})",
+    "environment": "has(groupUniqArray(span.environment), {environment:String})",
+    "model": "has(groupUniqArray(span.model), {model:String})",
+    "session_id": "has(groupUniqArray(span.session_id), {session_id:String})",
+    "user_id": "has(groupUniqArray(span.user_id), {user_id:String})",
 }
 STATUS = {"error": "errors > 0", "ok": "errors = 0"}
 BEFORE = "(first, trace_id) < ({at:DateTime64(3, 'UTC')}, {after:String})"
@@ -118,7 +118,7 @@ def traces(
     return json_answer(r.TracePage(page, more))
 
 
-@router.get("/v1/traces/{trace_id}", response_model=r.Trace)
+@router.get("/v1/traces/{trace_id:path}", response_model=r.Trace)
 def trace(trace_id: str, caller: Reader, parts: Parts, store: Store) -> Response:
     """One trace with its spans' bodies, the first 200, and all their scores."""
     bounds = {"project": caller.project, "start": EPOCH, "end": LAST, "trace_id": trace_id}

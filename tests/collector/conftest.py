@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,10 +43,11 @@ def make_event(**fields: object) -> dict[str, Any]:
 class Front:
     """The collector's front door, as the holder of a key."""
 
-    def __init__(self, client: TestClient, key: str, project: str) -> None:
+    def __init__(self, client: TestClient, key: str, project: str, project_id: str = "") -> None:
         self.client = client
         self.key = key
         self.project = project
+        self.project_id = project_id
 
     @property
     def headers(self) -> dict[str, str]:
@@ -55,33 +58,33 @@ class Front:
         found: Services = self.client.app.state.services  # type: ignore[attr-defined]
         return found
 
-    def for_project(self, name: str) -> "Front":
+    def for_project(self, name: str) -> Front:
         """The same door, on a project that is made when it is not there."""
         admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
         made = self.client.post("/v1/projects", json={"name": name}, headers=admin)
         assert made.status_code == 200, made.text
-        return Front(self.client, self.key, name)
+        return Front(self.client, self.key, name, made.json()["id"])
 
-    def send(self, *lines: dict[str, Any] | bytes, status: int = 200) -> dict[str, Any]:
+    def send(self, *lines: dict[str, Any] | bytes, expect: int = 200) -> dict[str, Any]:
         """Ingest lines; raw bytes are sent as they are."""
         encoded = [x if isinstance(x, bytes) else orjson.dumps(x) for x in lines]
-        return self.send_body(b"\n".join(encoded), status=status)
+        return self.send_body(b"\n".join(encoded), expect=expect)
 
-    def send_body(self, body: bytes, status: int = 200, **headers: str) -> dict[str, Any]:
+    def send_body(self, body: bytes, expect: int = 200, **headers: str) -> dict[str, Any]:
         response = self.client.post("/v1/events", content=body, headers={**self.headers, **headers})
-        assert response.status_code == status, response.text
+        assert response.status_code == expect, response.text
         answer: dict[str, Any] = response.json()
         return answer
 
-    def get(self, path: str, status: int = 200, **query: object) -> dict[str, Any]:
+    def get(self, path: str, expect: int = 200, **query: object) -> dict[str, Any]:
         response = self.client.get(path, params=query, headers=self.headers)  # type: ignore[arg-type]
-        assert response.status_code == status, response.text
+        assert response.status_code == expect, response.text
         answer: dict[str, Any] = response.json()
         return answer
 
-    def post(self, path: str, body: object, status: int = 200) -> dict[str, Any]:
+    def post(self, path: str, body: object, expect: int = 200) -> dict[str, Any]:
         response = self.client.post(path, json=body, headers=self.headers)
-        assert response.status_code == status, response.text
+        assert response.status_code == expect, response.text
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer
 
@@ -115,13 +118,36 @@ def eventually() -> Callable[..., Any]:
     return poll
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings of a collector whose databases are in the test's own directory."""
-    return Settings(home=tmp_path / "home", admin_key=ADMIN_KEY)
+@pytest.fixture(scope="session")
+def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a ClickHouse HTTP endpoint in a process of its own, with credentials."""
+    script = Path(__file__).with_name("clickhouse_http.py")
+    command = [sys.executable, str(script), str(tmp_path_factory.mktemp("server"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        assert port, "the ClickHouse endpoint did not start"
+        yield f"driftline:pa%3Ass%20w%40rd@127.0.0.1:{port}"
+        server.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def clickhouse_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An empty ClickHouse: embedded, or a database of the server for tests that run on both."""
+    if getattr(request, "param", "embedded") == "embedded":
+        return f"chdb://{tmp_path_factory.mktemp('chdb')}"
+    address = request.getfixturevalue("clickhouse_server")
+    return f"clickhouse://{address}/test_{make_uuid7().replace('-', '')}"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, clickhouse_url: str) -> Settings:
+    """Settings of a collector whose databases are the module's own."""
+    home = tmp_path_factory.mktemp("home")
+    return Settings(home=home, clickhouse_url=clickhouse_url, admin_key=ADMIN_KEY)
+
+
+@pytest.fixture(scope="module")
 def client(settings: Settings) -> Iterator[TestClient]:
     """The running collector; errors of the server are answers, as for any client."""
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
@@ -130,14 +156,14 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
 @pytest.fixture
 def front(client: TestClient) -> Front:
-    """The front door, as an admin of the fresh project "shop"."""
-    return Front(client, ADMIN_KEY, "").for_project("shop")
+    """The front door, as an admin of a project of the test's own."""
+    return Front(client, ADMIN_KEY, "").for_project(f"shop {make_uuid7()}")
 
 
-@pytest.fixture
-def clickhouse(tmp_path: Path) -> Iterator[ClickHouse]:
-    """A migrated, empty, embedded ClickHouse."""
-    opened = ClickHouse.open(f"chdb://{tmp_path}/clickhouse")
+@pytest.fixture(scope="module")
+def clickhouse(clickhouse_url: str) -> Iterator[ClickHouse]:
+    """A migrated, empty ClickHouse."""
+    opened = ClickHouse.open(clickhouse_url)
     migrate_clickhouse(opened, utc_now)
     yield opened
     opened.close()

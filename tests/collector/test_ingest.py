@@ -7,6 +7,10 @@ import orjson
 import pytest
 import zstandard
 
+pytestmark = pytest.mark.parametrize(
+    "clickhouse_url", ["embedded", "server"], indirect=True, scope="module"
+)
+
 
 def test_an_event_comes_back_as_it_was_sent(front, event):
     sent = event(
@@ -64,9 +68,10 @@ def test_the_same_id_is_stored_once_and_counted(front, event):
     assert (overview["accepted_total"], overview["duplicates_total"]) == (1, 2)
 
 
-def test_the_same_id_in_two_projects_is_two_events(front, event):
+def test_the_same_id_in_two_projects_is_two_events(front, event, uuid7):
     sent = event()
-    assert front.send(sent)["accepted"] == front.for_project("other").send(sent)["accepted"] == 1
+    other = front.for_project(f"other {uuid7()}")
+    assert front.send(sent)["accepted"] == other.send(sent)["accepted"] == 1
 
 
 @pytest.mark.parametrize(
@@ -93,7 +98,7 @@ def test_a_bad_line_does_not_take_its_neighbours_with_it(front, event):
 
 
 def test_a_request_of_bad_lines_only_is_answered_422(front):
-    answer = front.send(b"nonsense", b"[]", status=422)
+    answer = front.send(b"nonsense", b"[]", expect=422)
     assert [problem["reason"] for problem in answer["rejected"]] == [
         "invalid_json",
         "not_an_object",
@@ -128,8 +133,9 @@ def test_a_score_of_an_application_hangs_on_its_event(front, event):
     (found,) = front.get(f"/v1/events/{sent['id']}/scores")["scores"]
     assert (found["name"], found["value"], found["label"]) == ("thumbs", 1.0, "up")
     assert (found["source"], found["spans"]) == ("human", [span])
-    stored = front.services.clickhouse.query("SELECT sample_weight FROM scores")
-    assert stored == [(2.5,)]
+    where = "project = {project:String}"
+    sql = f"SELECT sample_weight FROM scores WHERE {where}"
+    assert front.services.clickhouse.query(sql, project=front.project_id) == [(2.5,)]
 
 
 def test_a_score_may_come_before_its_event_and_twice(front, uuid7):
@@ -142,7 +148,7 @@ def test_a_score_may_come_before_its_event_and_twice(front, uuid7):
 
 def test_a_sender_may_not_pose_as_a_worker(front, uuid7):
     line = {"type": "score", "event_id": uuid7(), "name": "x", "value": 1, "source": "worker"}
-    answer = front.send(line, status=422)
+    answer = front.send(line, expect=422)
     assert answer["rejected"][0]["field"] == "source"
 
 

@@ -1,0 +1,132 @@
+"""Charts: the overview and the scores over time."""
+
+import math
+
+import pytest
+
+START = 1_750_000_020_000  # 2025-06-15T15:07:00Z
+WINDOW = {"start": "2025-06-15T15:00:00Z", "end": "2025-06-15T16:00:00Z"}
+MINUTE = 60_000
+
+pytestmark = pytest.mark.parametrize(
+    "clickhouse_url", ["embedded", "server"], indirect=True, scope="module"
+)
+
+
+def worker_score(front, event_id, name, value, stats=None, weight=1.0, at=1):
+    clickhouse = front.services.clickhouse
+    row = {"project": front.project_id, "event_id": event_id, "name": name, "value": value}
+    more = {"stats": stats or {}, "sample_weight": weight, "source": "worker", "computed_at": at}
+    label = "ok" if name == "scored" else ""
+    clickhouse.insert("scores", [{**row, **more, "label": label, "metric_version": "1"}])
+
+
+def test_the_overview_adds_up_the_window(front, event, uuid7):
+    lines = [
+        event(
+            id=uuid7(START + i * MINUTE),
+            start_time=(START + i * MINUTE) * 1000,
+            end_time=(START + i * MINUTE) * 1000 + 100_000,
+            usage={"input": 10, "output": 2},
+            cost=0.5,
+            status="error" if i == 0 else "ok",
+        )
+        for i in range(4)
+    ]
+    front.send(*lines, event(id=uuid7(START + 600 * MINUTE)))
+    found = front.get("/v1/overview", **WINDOW)
+    assert (found["events"], found["errors"], found["cost"]) == (4, 1, 2.0)
+    assert (found["input_tokens"], found["output_tokens"]) == (40, 8)
+    assert (found["latency_p50_ms"], found["latency_p95_ms"]) == (100.0, 100.0)
+    assert (found["scored"], found["failed_scoring"], found["pending"]) == (0, 0, 4)
+    assert (found["open_incidents"], found["accepted_total"]) == (0, 5)
+
+
+def test_buckets_cover_the_window_and_empty_ones_are_shown(front, event, uuid7):
+    front.send(event(id=uuid7(START)), event(id=uuid7(START + 1)), event(id=uuid7(START + MINUTE)))
+    found = front.get("/v1/overview", buckets=60, **WINDOW)
+    assert found["bucket_seconds"] == 60
+    counts = {b["time"]: b["events"] for b in found["series"]}
+    assert len(counts) == 60
+    assert counts["2025-06-15T15:07:00.000000Z"] == 2
+    assert counts["2025-06-15T15:08:00.000000Z"] == 1
+    assert sum(counts.values()) == 3
+    empty = found["series"][0]
+    assert (empty["events"], empty["latency_p50_ms"]) == (0, None)
+
+
+def test_a_resent_event_changes_no_chart(front, event, uuid7):
+    line = event(id=uuid7(START), usage={"input": 10}, cost=1.0)
+    for _ in range(3):
+        front.send(line)
+    found = front.get("/v1/overview", **WINDOW)
+    assert (found["events"], found["input_tokens"], found["cost"]) == (1, 10, 1.0)
+
+
+def test_scored_and_pending_follow_the_latest_marker(front, event, uuid7):
+    lines = [event(id=uuid7(START + i)) for i in range(3)]
+    front.send(*lines)
+    worker_score(front, lines[0]["id"], "scored", 1.0)
+    worker_score(front, lines[1]["id"], "scored", 1.0)
+    worker_score(front, lines[1]["id"], "scored", 0.0, at=2)
+    found = front.get("/v1/overview", **WINDOW)
+    assert (found["scored"], found["pending"]) == (1, 2)
+
+
+def test_a_perplexity_is_aggregated_from_its_statistics(front, event, uuid7):
+    lines = [event(id=uuid7(START + i)) for i in range(2)]
+    front.send(*lines)
+    for line, nll, tokens in zip(lines, (2.0, 9.0), (1, 10), strict=True):
+        stats = {"nll_sum": nll, "n_tokens": tokens, "n_bytes": tokens * 4}
+        for name in ("response_perplexity", "response_bits_per_byte"):
+            worker_score(front, line["id"], name, 99.0, stats)
+    (point,) = values(front, "response_perplexity")
+    assert point["value"] == pytest.approx(math.exp(11 / 11))
+    assert point["n"] == 2
+    (point,) = values(front, "response_bits_per_byte")
+    assert point["value"] == pytest.approx(11 / math.log(2) / 44)
+
+
+def values(front, name):
+    points = front.get("/v1/scores/series", name=name, **WINDOW)["points"]
+    return [point for point in points if point["n"]]
+
+
+def test_other_scores_are_means_weighted_by_sample(front, event, uuid7):
+    lines = [event(id=uuid7(START + i)) for i in range(2)]
+    front.send(*lines)
+    worker_score(front, lines[0]["id"], "hallucination", 1.0, weight=3.0)
+    worker_score(front, lines[1]["id"], "hallucination", 0.0, weight=1.0)
+    assert values(front, "hallucination")[0]["value"] == 0.75
+
+
+def test_a_score_computed_again_counts_once(front, event, uuid7):
+    line = event(id=uuid7(START))
+    front.send(line)
+    worker_score(front, line["id"], "hallucination", 1.0, at=1)
+    worker_score(front, line["id"], "hallucination", 0.5, at=2)
+    (point,) = values(front, "hallucination")
+    assert (point["value"], point["n"]) == (0.5, 1)
+
+
+def test_a_score_that_could_not_be_computed_is_not_a_number(front, event, uuid7):
+    line = event(id=uuid7(START))
+    front.send(line)
+    worker_score(front, line["id"], "hallucination", None)
+    assert values(front, "hallucination") == []
+    assert front.get("/v1/scores/names", **WINDOW)["names"] == []
+
+
+def test_the_names_of_scores_leave_the_marker_out(front, event, uuid7):
+    line = event(id=uuid7(START))
+    front.send(line)
+    for name in ("scored", "b", "a"):
+        worker_score(front, line["id"], name, 1.0)
+    assert front.get("/v1/scores/names", **WINDOW)["names"] == ["a", "b"]
+
+
+def test_a_short_window_has_fine_buckets_of_scores(front):
+    window = {"start": "2025-06-15T15:00:00Z", "end": "2025-06-15T15:01:00Z"}
+    found = front.get("/v1/scores/series", name="x", buckets=60, **window)
+    assert (found["bucket_seconds"], len(found["points"])) == (1, 60)
+    assert {point["value"] for point in found["points"]} == {None}
