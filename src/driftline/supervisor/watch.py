@@ -91,7 +91,6 @@ class Supervisor:
         """Spawn a service. Raises PortTaken; `await_health` says whether it came up."""
         self._claim_port(service)
         child = Child(service, self._logs, self._report, self._pass_fds)
-        self._restarts[service.name] = Restart(self._clock)
         child.spawn()
         self._children.append(child)
         return child
@@ -107,6 +106,7 @@ class Supervisor:
                 raise ServiceFailed(_silent(child, problem))
             if self._stop.wait(POLL_SECONDS):
                 raise Stopped
+        self._restarts[child.service.name] = Restart(self._clock)
 
     def _claim_port(self, service: Service) -> None:
         if not is_free(service.host, service.port):
@@ -143,11 +143,12 @@ class Supervisor:
             thread.join()
 
     def look(self) -> None:
-        """One round: note what ended, start again what is due."""
+        """One round: note what ended, start again what is due. Who never was healthy is left."""
         with self._lock:
-            for child in () if self._stopping else self._children:
-                if child.exit_code is not None:
-                    self._revive(child, self._restarts[child.service.name])
+            for child in () if self._stopping else self.children:
+                restart = self._restarts.get(child.service.name)
+                if restart is not None and child.exit_code is not None:
+                    self._revive(child, restart)
 
     def _revive(self, child: Child, restart: Restart) -> None:
         if restart.due_at is None:
