@@ -25,6 +25,7 @@ from .lifecycle import watch
 from .losses import Loss, Losses
 from .settings import Settings
 from .span import Span
+from .tally import Tally
 from .transport import HttpTransport, Transport
 from .worker import Worker
 
@@ -68,7 +69,7 @@ class Client:
         self._clock = clock
         self._ids = ids or Uuid7Ids()
         self._losses = Losses()
-        self._sampled_out = 0
+        self._sampled_out: Tally[str] = Tally()
         self._weight = 1.0 / settings.sample_rate if settings.sample_rate else 1.0
         common = {"environment": settings.environment, "release": settings.release}
         self._common = {name: value for name, value in common.items() if value}
@@ -164,7 +165,7 @@ class Client:
             if not target:
                 raise ValueError("score() needs event_id= outside of a span")
             if event_id is None and active is not None and not active.sampled:
-                self._sampled_out += 1
+                self._skip()
                 return
             number = None if value is None or not math.isfinite(value) else float(value)
             self._submit(ScoreLine(target, str(name), number, label, explanation, source))
@@ -189,16 +190,17 @@ class Client:
         """What became of everything logged so far."""
         worker = self._worker
         accepted, queued = (worker.accepted, worker.queued) if worker else (0, 0)
-        return Stats(accepted, queued, self._sampled_out, self._losses.by_reason())
+        sampled_out = self._sampled_out.counts().total()
+        return Stats(accepted, queued, sampled_out, self._losses.by_reason())
 
     def after_fork(self) -> None:
         """In a forked child: the parent delivers what it queued; the child starts with nothing."""
         if isinstance(self._ids, Uuid7Ids):
             self._ids.after_fork()
-        self._losses.after_fork()
-        self._sampled_out = 0
+        self._losses = Losses()
+        self._sampled_out = Tally()
         if self._worker is not None:
-            self._worker.after_fork()
+            self._worker.after_fork(self._losses)
 
     # -------------------------------------------------------------- plumbing
 
@@ -209,6 +211,8 @@ class Client:
         event_id = id or self._ids.new(start_us, live=not self._is_past(start_us))
         if id and not is_uuid7(id):
             raise ValueError("id must be a UUIDv7, such as driftline.log() returns")
+        if not isinstance(trace_id, str) or not isinstance(parent_id, str):
+            raise ValueError("trace_id and parent_id must be strings")
         if not trace_id and outer is not None:
             trace_id, parent_id = outer.trace_id, parent_id or outer.span_id
         trace = trace_id or trace_id_of(event_id)
@@ -219,7 +223,7 @@ class Client:
         event = Event(event_id, trace, parent_id, start_us, self._weight)
         span = Span(event, active, self._clock, self._submit, self.score)
         if not sampled:
-            self._sampled_out += self._worker is not None
+            self._skip()
             return span
         event.values.update(self._common)
         event.values.update(inherited)
@@ -241,6 +245,10 @@ class Client:
     def _submit(self, line: Line) -> None:
         if self._worker is not None:
             self._worker.submit(line)
+
+    def _skip(self) -> None:
+        if self._worker is not None:
+            self._sampled_out.add("")
 
     def _lose(self, reason: Loss) -> None:
         if self._worker is not None:

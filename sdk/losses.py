@@ -7,12 +7,12 @@ it counts them already.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from enum import StrEnum
 
 from .encode import Dumps
 from .event import OVERHEAD_BYTES
+from .tally import Tally
 
 
 class Loss(StrEnum):
@@ -69,42 +69,36 @@ class LossLine:
 
 
 class Losses:
-    """Thread-safe counters: all of them, and those the collector has not been told yet."""
+    """What was lost, by reason, and how much of that the collector was told.
+
+    Anybody may `add`; telling is the sender's business alone.
+    """
 
     def __init__(self) -> None:
-        self.after_fork()
-
-    def after_fork(self) -> None:
-        """Start from zero: the parent counts its own."""
-        self._lock = threading.RLock()  # re-entrant: a finaliser may count while we count
-        self._all: Counter[Loss] = Counter()
-        self._unreported: Counter[Loss] = Counter()
+        self._all: Tally[Loss] = Tally()
+        self._told: Counter[Loss] = Counter()
+        self._seen: set[Loss] = set()
 
     def add(self, reason: Loss, count: int = 1) -> bool:
         """Count; whether this is the first loss for that reason."""
         if count <= 0:
             return False
-        with self._lock:
-            first = reason not in self._all
-            self._all[reason] += count
-            if reason.reported:
-                self._unreported[reason] += count
+        self._all.add(reason, count)
+        first = reason not in self._seen
+        self._seen.add(reason)
         return first
 
-    def take_unreported(self) -> Counter[Loss]:
-        """What has to be told, and is forgotten here; `put_back` when telling failed."""
-        with self._lock:
-            taken, self._unreported = self._unreported, Counter()
-        return taken
+    def untold(self) -> Counter[Loss]:
+        """What the collector has to be told."""
+        lost = Counter({r: n for r, n in self._all.counts().items() if r.reported})
+        return lost - self._told
 
-    def put_back(self, counts: Counter[Loss]) -> None:
-        with self._lock:
-            self._unreported.update(counts)
+    def tell(self, counts: Counter[Loss]) -> None:
+        """The collector was told this."""
+        self._told += counts
 
-    @property
-    def unreported(self) -> bool:
-        return bool(self._unreported)
+    def count(self, reason: Loss) -> int:
+        return self._all.counts()[reason]
 
     def by_reason(self) -> dict[str, int]:
-        with self._lock:
-            return {reason.value: count for reason, count in sorted(self._all.items())}
+        return {reason.value: count for reason, count in sorted(self._all.counts().items())}

@@ -6,6 +6,7 @@ The seam: buffer -> batches -> transport. Whatever sends lines (HTTP, memory, la
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import urllib.parse
@@ -70,6 +71,8 @@ class HttpTransport:
         if project:
             self._headers["Driftline-Project"] = urllib.parse.quote(project)
         self._timeout = timeout_seconds
+        # Loaded here, not by the sender: a fork during an import leaves its lock held in the child.
+        importlib.import_module("http.client")
         self._connection: http.client.HTTPConnection | None = None
         self._pid = os.getpid()
 
@@ -108,10 +111,20 @@ class HttpTransport:
         return Reply(response.status, rejected or (), retry_after, rejected is not None)
 
     def _is_open(self) -> bool:
-        if self._pid != os.getpid():  # forked: the parent's socket is not ours to use
+        if self._pid != os.getpid():
             self._pid = os.getpid()
-            self.close()
+            self._disown()
         return self._connection is not None and self._connection.sock is not None
+
+    def _disown(self) -> None:
+        """In a forked child: give up the parent's connection without using it.
+
+        Its reader's lock may have been held, at the fork, by the parent's sender; closing the
+        reader would wait for that lock forever. Only the descriptor is closed.
+        """
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.sock is not None:
+            os.close(connection.sock.detach())
 
     def _open(self) -> http.client.HTTPConnection:
         import http.client

@@ -94,8 +94,7 @@ class Worker:
         target, passes = self._buffer.puts, self._passes
 
         def settled() -> bool:
-            told = self._passes > passes or not self._losses.unreported
-            return self._done >= target and told
+            return self._done >= target and (self._passes > passes or not self._losses.untold())
 
         with self._progress:
             self._flushes += 1
@@ -113,16 +112,17 @@ class Worker:
             if self._deadline is not None:
                 return 0
             self._deadline = time.monotonic() + timeout_seconds
-        if self._thread is None and (len(self._buffer) or self._losses.unreported):
+        if self._thread is None and (len(self._buffer) or self._losses.untold()):
             self._start()
         self._stop.set()
         self._buffer.bell.put(None)
         self._join(timeout_seconds)
         return self._abandon()
 
-    def after_fork(self) -> None:
+    def after_fork(self, losses: Losses) -> None:
         """In a forked child: the queue and the counts are the parent's; begin with none."""
         deadline = self._deadline
+        self._losses = losses
         self._start_afresh()
         self._deadline = deadline
 
@@ -178,9 +178,10 @@ class Worker:
         self._abandoned = True
         self.lose(Loss.SHUTDOWN_TIMEOUT, left)
         self._done += left
-        if left:
-            log.warning("driftline shut down with %d events undelivered", left)
-        return left
+        total = self._losses.count(Loss.SHUTDOWN_TIMEOUT)
+        if total:
+            log.warning("driftline shut down with %d events undelivered", total)
+        return total
 
     # ------------------------------------------------------------ the sender's side
 
@@ -257,7 +258,7 @@ class Worker:
         return data
 
     def _with_reports(self, batch: Batch) -> Batch:
-        counts = self._losses.take_unreported()
+        counts = self._losses.untold()
         lines = tuple(
             LossLine(self._new_id(), reason, count).encode(self._dumps)
             for reason, count in counts.items()
@@ -276,7 +277,6 @@ class Worker:
                 self._split(batch, Loss.SERVER_ERROR)
                 return
             if not batch.lines or self._out_of_time():
-                self._losses.put_back(batch.reports)
                 self._settle(len(batch.lines), Loss.SHUTDOWN_TIMEOUT)
                 return
             self._pause(self._schedule(attempt, reply.retry_after_seconds if reply else None))
@@ -297,13 +297,13 @@ class Worker:
         elif reply.status >= 500 or reply.status in RETRYABLE:
             return False
         else:
-            self._losses.put_back(batch.reports)
             denied = reply.status in (401, 403)
             self._settle(len(batch.lines), Loss.UNAUTHORIZED if denied else Loss.REFUSED)
         return True
 
     def _account(self, batch: Batch, reply: Reply) -> None:
         reasons = Counter(map(Loss.rejection, reply.rejected[: len(batch.lines)]))
+        self._losses.tell(batch.reports)
         stored = len(batch.lines) - reasons.total()
         if not self._abandoned:
             self._accepted += stored
@@ -313,7 +313,6 @@ class Worker:
 
     def _split(self, batch: Batch, reason: Loss) -> None:
         """Send halves; a batch of one line is lost for `reason`."""
-        self._losses.put_back(batch.reports)
         if len(batch.lines) <= 1:
             self._settle(len(batch.lines), reason)
             return

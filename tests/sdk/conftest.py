@@ -151,9 +151,12 @@ def memory(own_client: None) -> MemoryTransport:
 
 
 @pytest.fixture
-def production(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outside of pytest, as far as the SDK can see: internal errors are swallowed."""
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+def leave_pytest(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """To call first: the SDK no longer sees a test, internal errors are swallowed as in production.
+
+    (pytest sets the variable again after the fixtures, so a fixture alone cannot unset it.)
+    """
+    return lambda: monkeypatch.delenv("PYTEST_CURRENT_TEST")
 
 
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
