@@ -68,13 +68,6 @@ def load_candidate(path: Path, rank: int, seed: int, device: str) -> Candidate:
     return Candidate(cast("PeftModel", model.to(device)), load_tokenizer(path), device)
 
 
-def pick_device(wanted: str) -> str:
-    """`auto` is CUDA when there is one."""
-    if wanted != "auto":
-        return wanted
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 class Candidate:
     """A model that can be trained, asked, and compared with its own base."""
 

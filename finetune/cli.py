@@ -10,17 +10,22 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from types import FrameType
 
 import structlog
 
+from driftline.metrics.device import pick_device, quiet_threads, usable_cores
+from driftline.metrics.models import resolve
+from driftline.metrics.worker_http import Health, HealthServer
 from driftline.sdk.api import Api
 from driftline.sdk.errors import ApiError, DriftlineError
 
-from .health import HealthServer, Telemetry
 from .settings import TrainerSettings, parse
+from .telemetry import Telemetry
 
 EXIT_CONFIG = 2
 EXIT_COLLECTOR = 1
+PROBE_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -41,29 +46,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: TrainerSettings) -> int:
     """Everything from here to the stop signal."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     telemetry, api = Telemetry(), Api(settings.url, settings.key)
-    probe = Api(settings.url, settings.key, timeout_seconds=2.0, retries=0)
-    server = HealthServer(settings.health_host, settings.health_port, telemetry, probe.ready)
-    with server:
+    probe = Api(settings.url, settings.key, timeout_seconds=PROBE_SECONDS, retries=0)
+    host, port = settings.health_host, settings.health_port
+    with HealthServer(host, port, lambda: health(probe), telemetry.registry) as server:
         log.info("trainer started", executor=settings.executor, url=settings.url, port=server.port)
         run(settings, api, telemetry, stop)
     log.info("trainer stopped")
     return 0
 
 
+def health(probe: Api) -> Health:
+    """A trainer can take jobs when the collector can give them."""
+    ready = probe.ready()
+    return Health(ready, "ready" if ready else f"no collector is ready at {probe.url}")
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set; the second of them ends the process at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return stop
+
+
 def run(settings: TrainerSettings, api: Api, telemetry: Telemetry, stop: threading.Event) -> None:
     """Load the heavy libraries and work."""
+    os.environ.update(quiet_threads(os.environ))  # before torch is imported
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
 
-    from driftline.metrics.models import resolve
-
-    from .candidate import pick_device
-    from .cores import Cores, available_cores, usage
+    from .cores import Cores, usage
     from .job import Workshop
     from .trainer import Trainer
 
@@ -73,12 +93,18 @@ def run(settings: TrainerSettings, api: Api, telemetry: Telemetry, stop: threadi
         device=pick_device(settings.device),
         jobs=settings.jobs,
         registry=settings.registry,
-        cores=Cores(settings.threads, available_cores(), torch.set_num_threads, usage),
+        cores=Cores(settings.threads, usable_cores(), torch.set_num_threads, usage),
         telemetry=telemetry,
         clock=time.monotonic,
         now=lambda: datetime.now(UTC).isoformat(),
     )
-    trainer = Trainer(shop, settings.executor, stop, settings.poll_seconds)
+    trainer = Trainer(
+        shop,
+        settings.executor,
+        stop,
+        poll_seconds=settings.poll_seconds,
+        lease_seconds=settings.lease_seconds,
+    )
     if settings.once:
         trainer.once()
     else:
@@ -86,14 +112,13 @@ def run(settings: TrainerSettings, api: Api, telemetry: Telemetry, stop: threadi
 
 
 def configure_logs() -> None:
-    """JSON lines on standard error, or coloured text on a terminal."""
+    """Lines for a person on a terminal, JSON otherwise; to standard error."""
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if terminal else [structlog.processors.format_exc_info]),
+            structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -69,11 +69,6 @@ def taken_by_others(before: Usage, after: Usage) -> float:
     return max(0.0, machine - (after.own - before.own)) / (after.wall - before.wall)
 
 
-def available_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def usage() -> Usage | None:
     """A look at this machine; None where there is no /proc/stat."""
     try:

@@ -25,12 +25,12 @@ from .cores import Cores
 from .dataset import Dataset
 from .folder import JobFolder
 from .gate import Gate, Judgement
-from .health import Telemetry
 from .lineage import manifest_of
 from .pilot import Pilot, run_pilot
 from .progress import Progress
 from .prompt import Renderer
 from .registry import register
+from .telemetry import Telemetry
 from .train import Outcome, TrainingRun
 
 Resolve = Callable[[str], ResolvedModel]
@@ -154,6 +154,7 @@ class JobRun:
             pilot,
             outcome,
             judgement,
+            project=self._project_name(),
             chat_template=str(self._candidate.tokenizer.chat_template),
             until=self._folder.until(self._shop.now),
             created_at=self._shop.now(),
@@ -176,6 +177,11 @@ class JobRun:
         data = curation.build(rows, api.event_bodies, self._spec, self._renderer)
         self._folder.keep(data)
         return data
+
+    def _project_name(self) -> str:
+        """Jobs name their project by its id; people find adapters by its name."""
+        names = {project.id: project.name for project in self._shop.api.projects()}
+        return names.get(self._job.project, self._job.project)
 
     def _key(self, report: DatasetReport) -> str:
         """Names what is trained on what: a checkpoint of another key is not continued."""

@@ -29,13 +29,15 @@ def manifest_of(
     outcome: Outcome,
     judgement: Judgement,
     *,
+    project: str,
     chat_template: str,
     until: str,
     created_at: str,
 ) -> Manifest:
     """All lineage but the adapter's own hash, which the registry computes from what it stores."""
     return Manifest(
-        project=job.project,
+        project=project,
+        project_id=job.project,
         name=model_name(job.spec),
         job_id=job.id,
         incident_id=job.incident_id,

@@ -13,15 +13,16 @@ from types import TracebackType
 import structlog
 
 from driftline.sdk.api import Api
-from driftline.sdk.errors import ApiError, Conflict
+from driftline.sdk.errors import ApiError, Conflict, Invalid
 from driftline.sdk.records import DatasetReport, JobState, LossPoint
 
 from .errors import Cancelled, Stopped
 
-LEASE_SECONDS = 60.0
+RENEWALS_PER_LEASE = 4
 MIN_SECONDS_BETWEEN = 0.5
 GIVE_BACK_SECONDS = 1.0  # the lease of a job that is given back
 MAX_WAITING_LOSSES = 10_000
+MAX_MESSAGE = 2000  # characters; the collector takes no more
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,7 @@ class Progress:
         executor: str,
         stop: threading.Event,
         *,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float,
         on_loss: Callable[[LossPoint], None],
     ) -> None:
         self._on_loss = on_loss
@@ -99,7 +100,7 @@ class Progress:
     def _loop(self) -> None:
         while not self._ending.is_set() and not self._lost.is_set():
             self._send(self._lease_seconds)
-            self._news.wait(self._lease_seconds / 4)
+            self._news.wait(self._lease_seconds / RENEWALS_PER_LEASE)
             self._news.clear()
             self._ending.wait(MIN_SECONDS_BETWEEN)
 
@@ -111,6 +112,8 @@ class Progress:
             self._report(state, message, dataset, losses, lease_seconds)
         except Conflict:
             self._lost.set()
+        except Invalid as error:  # the same report would be refused again
+            log.error("report refused", job=self._job_id, error=str(error), losses=len(losses))
         except ApiError as error:
             log.warning("report failed; will try again", job=self._job_id, error=str(error))
             with self._lock:
@@ -128,7 +131,7 @@ class Progress:
             self._job_id,
             self._executor,
             state,
-            message=message,
+            message=message[:MAX_MESSAGE],
             dataset=dataset,
             losses=losses,
             lease_seconds=lease_seconds,

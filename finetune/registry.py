@@ -35,6 +35,7 @@ class Manifest:
     """What made a version. Serving must render prompts like `prompt_format` with that template."""
 
     project: str
+    project_id: str
     name: str
     job_id: str
     incident_id: str

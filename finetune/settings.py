@@ -15,6 +15,7 @@ DEFAULT_URL = "http://127.0.0.1:8400"
 DEFAULT_HOME = "./.driftline"
 HEALTH_PORT = 8403
 POLL_SECONDS = 2.0
+LEASE_SECONDS = 60.0
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -33,6 +34,7 @@ class TrainerSettings:
     health_host: str
     health_port: int
     poll_seconds: float
+    lease_seconds: float
 
     @property
     def jobs(self) -> Path:
@@ -61,6 +63,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> TrainerSettin
         health_host=options.health_host,
         health_port=options.health_port,
         poll_seconds=POLL_SECONDS,
+        lease_seconds=options.lease_seconds,
     )
 
 
@@ -78,6 +81,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--threads", type=int, default=0, help="CPU threads; 0 (default) follows the load")
     add("--once", action="store_true", help="end after one job, or when there is none")
     add("--name", default="", help="this executor's name (default: host-pid)")
+    add("--lease-seconds", type=float, default=LEASE_SECONDS, help="renewed while working")
     add("--health-host", default="127.0.0.1", help="where /healthz listens")
     add("--health-port", type=int, default=HEALTH_PORT, help=f"its port (default {HEALTH_PORT})")
     return parser

@@ -23,7 +23,8 @@ from .checkpoint import RunState
 from .errors import Stopped, TrainingDiverged
 from .schedule import Schedule, optimizer_for, take_step
 
-EVALUATIONS = 4  # per run, beside the one before the first step
+EVALUATIONS = 10  # per run, beside the one before the first step
+MIN_STEPS_BETWEEN = 4  # an evaluation costs about as much as a step
 VALIDATION_BATCHES = 2  # so many batches of validation rows are measured each time
 
 Report = Callable[[LossPoint], None]
@@ -76,7 +77,7 @@ class TrainingRun:
         self._check = check
         self._clock = clock
         self._schedule = Schedule.of(spec.learning_rate, spec.max_steps)
-        self._every = max(1, math.ceil(spec.max_steps / EVALUATIONS))
+        self._every = max(MIN_STEPS_BETWEEN, math.ceil(spec.max_steps / EVALUATIONS))
         self._optimizer = optimizer_for(candidate)
         self._state, self._best = self._begin(key)
         self._began = clock() - self._state.seconds

@@ -7,13 +7,21 @@ import threading
 import structlog
 
 from driftline.sdk.api import Api
-from driftline.sdk.errors import ApiError, AuthError, Conflict, DriftlineError, Invalid
+from driftline.sdk.errors import (
+    ApiError,
+    AuthError,
+    Busy,
+    Conflict,
+    DriftlineError,
+    Invalid,
+    Unreachable,
+)
 from driftline.sdk.records import Job
 
 from .errors import Cancelled, Stopped
-from .health import Telemetry
 from .job import JobRun, Result, Workshop
-from .progress import LEASE_SECONDS, Progress
+from .progress import Progress
+from .telemetry import Telemetry
 
 FINISH_RETRY_SECONDS = 5.0
 
@@ -24,12 +32,19 @@ class Trainer:
     """Runs until `stop` is set."""
 
     def __init__(
-        self, shop: Workshop, executor: str, stop: threading.Event, poll_seconds: float
+        self,
+        shop: Workshop,
+        executor: str,
+        stop: threading.Event,
+        *,
+        poll_seconds: float,
+        lease_seconds: float,
     ) -> None:
         self._shop = shop
         self._executor = executor
         self._stop = stop
         self._poll_seconds = poll_seconds
+        self._lease_seconds = lease_seconds
 
     @property
     def _api(self) -> Api:
@@ -59,7 +74,7 @@ class Trainer:
 
     def _lease(self) -> Job | None:
         try:
-            return self._api.lease_job(self._executor, lease_seconds=LEASE_SECONDS)
+            return self._api.lease_job(self._executor, lease_seconds=self._lease_seconds)
         except AuthError:
             raise
         except ApiError as error:
@@ -76,6 +91,9 @@ class Trainer:
             return "given_back"
         except Cancelled:
             return "cancelled"
+        except (Unreachable, Busy) as failure:
+            log.warning("collector away; the job will resume", job=job.id, error=str(failure))
+            return "given_back"
         except DriftlineError as failure:
             error = str(failure)
             log.warning("job failed", job=job.id, error=error)
@@ -85,7 +103,14 @@ class Trainer:
         return self._finish(api, job, result, error)
 
     def _attempt(self, api: Api, job: Job) -> Result:
-        line = Progress(api, job.id, self._executor, self._stop, on_loss=self._telemetry.count_loss)
+        line = Progress(
+            api,
+            job.id,
+            self._executor,
+            self._stop,
+            lease_seconds=self._lease_seconds,
+            on_loss=self._telemetry.count_loss,
+        )
         with line as progress:
             return JobRun(job, self._shop, progress).run()
 
