@@ -2,7 +2,7 @@
 
 Everything is lexical: which content words, numbers, names, quotations and links of the sentence no
 source holds, and how much of it a single place of the sources covers. Pure, linear in the texts but
-for the coverage, which is bounded by MAX_WINDOWS x sentences.
+for the coverage, which is bounded by novel_words.MAX_PLACES x sentences.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .novel_words import Sources, Token, novel_quotations, read_sources, tokens
+from .novel_words import Sources, Token, has_quotation, novel_quotations, read_sources, tokens
 from .sentences import Sentence, sentences
-
-MAX_WINDOWS = 2000  # places of the sources that a sentence is compared with
 
 TALKS_OF_SOURCES = re.compile(
     r"\b(?:passages?|provided|question|sources?|documents?|text|context|information given)\b", re.I
@@ -103,8 +101,7 @@ class Reading:
 
 def read_answer(question: str, context: Iterable[str], answer: str) -> Reading:
     """The facts of every sentence of `answer`, in order."""
-    texts = [question, *context]
-    sources, windows = read_sources(texts), _windows(texts)
+    sources = read_sources([question, *context], wording=has_quotation(answer))
     found = sentences(answer)
     facts: list[Facts] = []
     words = functions = 0
@@ -112,7 +109,7 @@ def read_answer(question: str, context: Iterable[str], answer: str) -> Reading:
         all_tokens = list(tokens(sentence.text))
         words += len(all_tokens)
         functions += sum(not token.content for token in all_tokens)
-        facts.append(_facts(sentence, all_tokens, sources, windows, index, len(found)))
+        facts.append(_facts(sentence, all_tokens, sources, index, len(found)))
     return Reading(tuple(facts), functions / words if words else 0.0)
 
 
@@ -194,7 +191,6 @@ def _facts(
     sentence: Sentence,
     all_tokens: Sequence[Token],
     sources: Sources,
-    windows: Sequence[frozenset[str]],
     index: int,
     count: int,
 ) -> Facts:
@@ -206,7 +202,7 @@ def _facts(
         novel=tuple(token for token in content if not sources.knows(token)),
         quotations=novel_quotations(sentence.text, sources),
         novel_pairs=sum(pair not in sources.pairs for pair in pairwise(keys)),
-        coverage=_coverage(frozenset(keys), windows),
+        coverage=_coverage(frozenset(keys), sources.places),
         longest_run=_longest_run(content, sources),
         position=index / max(1, count - 1),
         first=index == 0,
@@ -223,21 +219,6 @@ def _longest_run(content: Iterable[Token], sources: Sources) -> int:
     return longest
 
 
-def _coverage(keys: frozenset[str], windows: Iterable[frozenset[str]]) -> float:
+def _coverage(keys: frozenset[str], places: Iterable[frozenset[str]]) -> float:
     """The largest share of the sentence's words that one place of the sources holds."""
-    return max((len(keys & window) for window in windows), default=0) / max(1, len(keys))
-
-
-def _windows(texts: Iterable[str]) -> list[frozenset[str]]:
-    """Overlapping places of the sources: each two neighbouring sentences; larger when too many."""
-    places: list[frozenset[str]] = []
-    for text in texts:
-        words = [
-            frozenset(token.key for token in tokens(part.text) if token.content)
-            for part in sentences(text)
-        ]
-        places += [a | b for a, b in pairwise(words)] or words
-    if len(places) <= MAX_WINDOWS:
-        return places
-    step = math.ceil(len(places) / MAX_WINDOWS)
-    return [frozenset().union(*places[i : i + step]) for i in range(0, len(places), step)]
+    return max((len(keys & place) for place in places), default=0) / max(1, len(keys))

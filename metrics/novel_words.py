@@ -6,12 +6,16 @@ their host and path. Pure functions of strings, linear in their length, safe on 
 
 from __future__ import annotations
 
+import functools
+import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
+
+from .sentences import sentences
 
 Kind = Literal["word", "number", "name", "link"]
 
@@ -28,6 +32,8 @@ SOURCE_NUMBER = re.compile(
     r"(?:passages?|sources?|documents?|step)\s*(?:\d+\s*(?:,|and|&|-)\s*)*$", re.I
 )
 SOURCE_LOOK_BACK = 32
+MAX_KEY = 40  # characters of a word that are compared; bounds the cache of stems
+MAX_PLACES = 2000  # that a sentence is compared with; larger ones when there are more
 
 _COUNTED = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
@@ -76,27 +82,43 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is known: the keys of all tokens, those of names as words, and adjacent pairs."""
+    """What is known. keys: of all content tokens; pairs: adjacent ones; places: those of two
+    neighbouring sentences each; wording: everything as `plain` text, for comparing quotations.
+    """
 
     keys: frozenset[str]
     pairs: frozenset[tuple[str, str]]
-    text: str
+    places: tuple[frozenset[str], ...]
+    wording: str
 
     def knows(self, token: Token) -> bool:
         return token.key in self.keys
 
 
-def read_sources(texts: Iterable[str]) -> Sources:
-    """The question and the retrieved passages, tokenised once an answer."""
-    keys: set[str] = set()
+def read_sources(texts: Iterable[str], *, wording: bool) -> Sources:
+    """The question and the retrieved passages, read once; `wording` only when it is needed."""
+    texts = list(texts)
     pairs: set[tuple[str, str]] = set()
-    joined: list[str] = []
+    places: list[frozenset[str]] = []
     for text in texts:
-        found = [token.key for token in tokens(text) if token.content]
-        keys.update(found)
-        pairs.update(pairwise(found))
-        joined.append(plain(text))
-    return Sources(frozenset(keys), frozenset(pairs), " ".join(joined))
+        read = [[t.key for t in tokens(part.text) if t.content] for part in sentences(text)]
+        pairs.update(pair for keys in read for pair in pairwise(keys))
+        held = [frozenset(keys) for keys in read]
+        places += [a | b for a, b in pairwise(held)] or held
+    return Sources(
+        keys=frozenset().union(*places),
+        pairs=frozenset(pairs),
+        places=_at_most(MAX_PLACES, places),
+        wording=" ".join(plain(text) for text in texts) if wording else "",
+    )
+
+
+def _at_most(limit: int, places: Sequence[frozenset[str]]) -> tuple[frozenset[str], ...]:
+    """Neighbouring places merged until there are at most `limit`."""
+    step = max(1, math.ceil(len(places) / limit))
+    return tuple(
+        frozenset().union(*places[start : start + step]) for start in range(0, len(places), step)
+    )
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -111,10 +133,14 @@ def tokens(text: str) -> Iterator[Token]:
         begun = begun or token.kind != "number"
 
 
+def has_quotation(text: str) -> bool:
+    return QUOTATION.search(text) is not None
+
+
 def novel_quotations(text: str, sources: Sources) -> int:
     """How many quotations of three words and more no source holds word by word."""
     quoted = (plain(found.group(1)) for found in QUOTATION.finditer(text))
-    return sum(part.count(" ") >= 2 and part not in sources.text for part in quoted)
+    return sum(part.count(" ") >= 2 and part not in sources.wording for part in quoted)
 
 
 def plain(text: str) -> str:
@@ -122,6 +148,7 @@ def plain(text: str) -> str:
     return " ".join(found.group().lower() for found in TOKEN.finditer(text))
 
 
+@functools.lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """An English word without its inflection, crudely: plurals, -ed, -ing, -ly, possessives."""
     word = word.casefold().replace("’", "'").removesuffix("'s")
@@ -146,7 +173,7 @@ def number_key(text: str) -> str:
 def _token(found: re.Match[str], begun: bool) -> Token:
     text, start, end = found.group(), found.start(), found.end()
     if found.lastgroup == "number":
-        return Token(start, end, "number", number_key(text[:40]), True)
+        return Token(start, end, "number", number_key(text[:MAX_KEY]), True)
     if found.lastgroup == "part":
         return Token(start, end, "number", f"#{PARTS[text]:.10g}", True)
     if found.lastgroup == "link":
@@ -156,7 +183,7 @@ def _token(found: re.Match[str], begun: bool) -> Token:
         return Token(start, end, "number", f"#{NUMBER_WORDS[lower]:.10g}", True)
     content = lower not in FUNCTION_WORDS and (len(text) > 1 or found.lastgroup == "sign")
     name = begun and content and text[0].isupper()
-    return Token(start, end, "name" if name else "word", stem(text), content)
+    return Token(start, end, "name" if name else "word", stem(text[:MAX_KEY]), content)
 
 
 def _link_key(text: str) -> str:
