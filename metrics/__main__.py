@@ -90,13 +90,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def load_scorer(options: argparse.Namespace, found: Sequence[ResolvedModel]) -> EventScorer:
-    """Both models in memory, on the chosen device."""
+    """The models in memory, on the chosen device."""
     import torch
 
     from driftline.metrics.embeddings import Embedder
+    from driftline.metrics.hallucination import load_detector
     from driftline.metrics.perplexity import PerplexityScorer
     from driftline.metrics.scoring import EventScorer
 
+    load_detector()
     device = machine.pick_device(options.device)
     dtype = machine.pick_dtype(device, machine.cpu_flags())
     threads = options.threads or machine.pick_threads(

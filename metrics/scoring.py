@@ -172,7 +172,12 @@ def _grounding(event: Event) -> Found:
             spans=list(grounding.sentences),
             metric_version=METRIC_SET_VERSION,
         ),
-        _score(event, "response_novel_words", grounding.novel_words, grounding.reason),
+        _score(
+            event,
+            "response_novel_words",
+            grounding.novel_words,
+            grounding.reason if grounding.novel_words is None else "",
+        ),
     ]
 
 

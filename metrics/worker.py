@@ -93,7 +93,10 @@ class Worker:
             except AuthError:
                 raise
             except ApiError as error:
-                self._stop.wait(self._retry_seconds(error, failures))
+                # The collector closes a connection that idled while events were scored, and the
+                # next call finds out: the first try on a new one is no news.
+                if failures or not isinstance(error, Unreachable):
+                    self._stop.wait(self._retry_seconds(error, failures))
                 failures += 1
                 continue
             failures = 0

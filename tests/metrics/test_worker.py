@@ -28,7 +28,7 @@ from driftline.sdk.records import Event, Monitor, decode_record
 Wait = Callable[[Callable[[], object], str], None]
 
 ADMIN_KEY = "sk-dl-00000000-an-admin-key-of-the-worker-tests-only"
-STOP_SECONDS = 60.0
+STOP_SECONDS = 150.0
 HELD_SECONDS = 2.0  # a short lease, for tests in which one runs out
 
 
@@ -183,11 +183,11 @@ def site(tmp_path: Path, wait_until: Wait) -> Iterator[Site]:
 
 
 @pytest.mark.model
-def test_once_scores_everything_there_is_and_exits(site: Site) -> None:
+def test_once_scores_everything_there_is_and_exits_without_logging_a_prompt(site: Site) -> None:
     ids = site.send(
         [
             line(0, context=["A cat has four legs."]),
-            line(1),
+            line(1, output="CONFIDENTIAL \ud83d\ude00 answer"),
             line(2, output="", status="error", error="timeout"),
         ]
     )
@@ -198,16 +198,9 @@ def test_once_scores_everything_there_is_and_exits(site: Site) -> None:
     assert [score.name for score in site.admin.scores(search)] == ["scored"]
     overview = site.admin.overview()
     assert (overview.scored, overview.pending, overview.failed_scoring) == (4, 0, 0)
-
-
-@pytest.mark.model
-def test_its_log_is_json_without_a_word_of_the_prompts(site: Site) -> None:
-    site.send([line(5, output="CONFIDENTIAL \ud83d\ude00 answer")])
-    worker = site.work("--once")
-    assert worker.process.wait() == 0, worker.process.words
-    events = [entry["event"] for entry in worker.lines()]
+    events = [entry["event"] for entry in worker.lines()]  # each line is JSON
     assert events[0] == "worker started" and events[-1] == "worker stopped"
-    assert "scored" in events
+    assert {"scored", "models loaded"} < set(events) and "no lease" not in events
     for word in ("CONFIDENTIAL", "cats have", "sk-dl-"):
         assert word not in worker.process.words
 
