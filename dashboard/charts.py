@@ -112,7 +112,7 @@ def windows_over_time(windows: Sequence[r.DriftWindow]) -> alt.LayerChart:
         .mark_rule(strokeDash=[6, 4], color=GREY)
         .encode(alt.Y("alpha:Q"))
     )
-    chart: alt.LayerChart = alt.LayerChart([points, rule]).properties(height=HEIGHT)
+    chart: alt.LayerChart = alt.LayerChart(layer=[points, rule]).properties(height=HEIGHT)
     return chart
 
 
@@ -183,7 +183,7 @@ def effects(signals: Sequence[r.SignalResult]) -> alt.LayerChart:
         .encode(alt.X("floor:Q"))
     )
     height = 28 * max(len(rows), 3) + 40
-    chart: alt.LayerChart = alt.LayerChart([bars, rule]).properties(height=height)
+    chart: alt.LayerChart = alt.LayerChart(layer=[bars, rule]).properties(height=height)
     return chart
 
 

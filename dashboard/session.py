@@ -47,7 +47,10 @@ def api() -> Api:
     """The collector, on the chosen project; stops the page when there is none."""
     project = st.session_state.get(PROJECT_KEY) or ""
     if not project:
-        st.info("No project yet. Create one: `driftline projects create my-app`", icon="📁")
+        st.info(
+            "No project yet. Create one: `driftline projects create my-app`",
+            icon=":material/folder:",
+        )
         st.stop()
     return service().for_project(project)
 
@@ -101,7 +104,7 @@ def errors_shown() -> Iterator[None]:
 
 def stop_with(message: str) -> None:
     """Show an error and end the page here."""
-    st.error(plain(message), icon="🚨")
+    st.error(plain(message), icon=":material/notification_important:")
     st.stop()
 
 

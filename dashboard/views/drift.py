@@ -7,9 +7,9 @@ from driftline.dashboard.session import api, param, plain
 from driftline.sdk import records as r
 
 VERDICTS = {
-    "drift": ("🔺 drift", st.error),
-    "stable": ("🟢 stable", st.success),
-    "not_enough_data": ("⬜ not enough data", st.info),
+    "drift": ("▲ drift", st.error),
+    "stable": ("● stable", st.success),
+    "not_enough_data": ("○ not enough data", st.info),
 }
 
 
@@ -28,7 +28,8 @@ def where_it_stands(s: r.DriftStatus) -> None:
     """Learning, watching or off, in words and numbers."""
     if s.state == "off":
         st.warning(
-            "This project is not watched. Turn it on: `driftline monitor set --enabled`", icon="⏸️"
+            "This project is not watched. Turn it on: `driftline monitor set --enabled`",
+            icon=":material/pause_circle:",
         )
         return
     if s.state == "learning":
@@ -43,8 +44,8 @@ def where_it_stands(s: r.DriftStatus) -> None:
     columns[1].metric("Windows tested", s.windows, border=True)
     columns[2].metric("Next window", f"{s.events_in_next_window} / {s.window_events}", border=True)
     columns[3].metric(
-        "False alarms",
-        f"≤ {100 * s.monitor.alpha:g} % a window",
+        "False alarms a window",
+        f"≤ {100 * s.monitor.alpha:g} %",
         border=True,
         help="The chance that a window without any change is called drift (family-wise over all "
         "signals, Holm). Over many windows alarms add up: expect alpha × windows of them.",
@@ -83,7 +84,12 @@ def show(w: r.DriftWindow) -> None:
     )
     if w.incident_id:
         link = {"incident": w.incident_id}
-        st.page_link("views/incidents.py", label="Open the incident", icon="🚨", query_params=link)
+        st.page_link(
+            "views/incidents.py",
+            label="Open the incident",
+            icon=":material/notification_important:",
+            query_params=link,
+        )
     picture, evidence = st.columns([1, 1], gap="large")
     with picture:
         st.subheader("Embedding map")
@@ -108,7 +114,7 @@ def signals(found: list[r.SignalResult]) -> None:
     ranked = sorted(found, key=lambda s: (not s.drifted, s.adjusted_p_value or 1.0))
     rows = [
         {
-            "": "🔺 drifted" if s.drifted else "– not drifted",
+            "": "▲ drifted" if s.drifted else "– not drifted",
             "signal": s.signal,
             "in words": s.words,
             "adjusted p": wording.p_value(s.adjusted_p_value),
@@ -141,7 +147,7 @@ def examples(found: list[r.SignalResult]) -> None:
         columns[index % 4].page_link(
             "views/trace.py",
             label=f"{signal} {wording.short(event)}",
-            icon="📄",
+            icon=":material/article:",
             query_params={"event": event},
         )
 

@@ -7,16 +7,16 @@ from driftline.dashboard.session import api, param, plain
 from driftline.sdk import records as r
 
 STATES = {
-    "proposed": "🙋 proposed",
-    "queued": "⏳ queued",
-    "preparing_data": "📚 preparing data",
-    "pilot": "🧪 pilot",
-    "training": "🏋️ training",
-    "evaluating": "⚖️ evaluating",
-    "promoted": "✅ promote",
-    "rejected": "❌ reject",
-    "failed": "💥 failed",
-    "cancelled": "⏹️ cancelled",
+    "proposed": "○ proposed",
+    "queued": "○ queued",
+    "preparing_data": "◉ preparing data",
+    "pilot": "◉ pilot",
+    "training": "◉ training",
+    "evaluating": "◉ evaluating",
+    "promoted": "● promote",
+    "rejected": "▲ reject",
+    "failed": "▲ failed",
+    "cancelled": "□ cancelled",
 }
 WAY = ("queued", "preparing_data", "pilot", "training", "evaluating")
 ENDS = ("promoted", "rejected", "failed", "cancelled")
@@ -30,7 +30,7 @@ def page() -> None:
         st.info(
             "No job yet. An incident proposes one when the monitor says so: "
             "`driftline monitor set --finetune propose`",
-            icon="🛠️",
+            icon=":material/build:",
         )
     else:
         job_id = chosen(jobs)
@@ -82,18 +82,23 @@ def show(job: r.Job) -> None:
     if job.incident_id:
         link = {"incident": job.incident_id}
         label = "The incident that asked for it"
-        st.page_link("views/incidents.py", label=label, icon="🚨", query_params=link)
+        st.page_link(
+            "views/incidents.py",
+            label=label,
+            icon=":material/notification_important:",
+            query_params=link,
+        )
 
 
 def verdict(job: r.Job) -> None:
     """The end, prominently."""
     message = plain(job.message or "")
     if job.state == "promoted":
-        st.success(f"**Verdict: promote.** {message}", icon="✅")
+        st.success(f"**Verdict: promote.** {message}", icon=":material/check_circle:")
     elif job.state == "rejected":
-        st.error(f"**Verdict: reject.** {message}", icon="❌")
+        st.error(f"**Verdict: reject.** {message}", icon=":material/cancel:")
     elif job.state == "failed":
-        st.error(f"**Failed.** {plain(job.error)}", icon="💥")
+        st.error(f"**Failed.** {plain(job.error)}", icon=":material/error:")
     else:
         st.info(f"**{STATES[job.state]}** {message}")
 
@@ -150,7 +155,7 @@ def gate(g: r.GateReport) -> None:
     st.subheader("Gate")
     rows = [
         {
-            "": "✅ passed" if check.passed else "❌ failed",
+            "": "● passed" if check.passed else "▲ failed",
             "check": check.name.replace("_", " "),
             "decides": "yes" if check.hard else "no, shown only",
             "in words": check.words,
@@ -185,7 +190,7 @@ def registry() -> None:
         return
     rows = [
         {
-            "verdict": "✅ promote" if m.verdict == "promote" else "❌ reject",
+            "verdict": "● promote" if m.verdict == "promote" else "▲ reject",
             "name": m.name,
             "version": m.version,
             "base": m.base,

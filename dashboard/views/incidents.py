@@ -6,15 +6,15 @@ from driftline.dashboard import wording
 from driftline.dashboard.session import api, param, plain
 from driftline.sdk import records as r
 
-STATES = {"open": "🔺 open", "acknowledged": "👀 acknowledged", "resolved": "✅ resolved"}
-DELIVERY = {"pending": "⏳ pending", "delivered": "✅ delivered", "dead": "❌ given up"}
+STATES = {"open": "▲ open", "acknowledged": "◆ acknowledged", "resolved": "● resolved"}
+DELIVERY = {"pending": "○ pending", "delivered": "● delivered", "dead": "▲ given up"}
 
 
 def page() -> None:
     st.title("Incidents")
     found = api().incidents(limit=200)
     if not found:
-        st.success("No incident so far.", icon="🟢")
+        st.success("No incident so far.", icon=":material/check_circle:")
         return
     show(api().incident(chosen(found)))
 
@@ -37,7 +37,7 @@ def chosen(found: list[r.Incident]) -> str:
 def show(i: r.Incident) -> None:
     st.header(plain(i.title))
     st.markdown(f"{STATES[i.state]} · opened {wording.when(i.opened_at)}{ending(i)}")
-    st.info(plain(i.summary), icon="💬")
+    st.info(plain(i.summary), icon=":material/chat:")
     act(i)
     st.subheader("What changed")
     for signal in i.signals:
@@ -70,13 +70,15 @@ def links(i: r.Incident) -> None:
     st.subheader("Where to look")
     columns = st.columns(4)
     targets = [
-        ("views/drift.py", f"window {n}", "🧭", {"window": window})
+        ("views/drift.py", f"window {n}", ":material/explore:", {"window": window})
         for n, window in enumerate(i.window_ids[-4:], 1)
     ]
     if i.job_id:
-        targets.append(("views/finetuning.py", "fine-tuning job", "🛠️", {"job": i.job_id}))
+        targets.append(
+            ("views/finetuning.py", "fine-tuning job", ":material/build:", {"job": i.job_id})
+        )
     targets += [
-        ("views/trace.py", f"trace {wording.short(event)}", "📄", {"event": event})
+        ("views/trace.py", f"trace {wording.short(event)}", ":material/article:", {"event": event})
         for event in i.examples
     ]
     for index, (view, label, icon, query) in enumerate(targets):

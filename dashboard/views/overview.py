@@ -36,7 +36,7 @@ def page() -> None:
 
 def teach() -> None:
     """What to do when nothing has arrived."""
-    st.info("No events in this time range. Send the first one:", icon="👋")
+    st.info("No events in this time range. Send the first one:", icon=":material/waving_hand:")
     st.code(FIRST_EVENT.format(url=api().url), language="python")
 
 
@@ -45,12 +45,18 @@ def tiles(o: r.Overview) -> None:
     latencies = [b.latency_p95_ms for b in o.series if b.latency_p95_ms is not None]
     columns = st.columns(6)
     columns[0].metric(
-        "Events", wording.count(o.events), border=True, chart_data=counts, chart_type="bar"
+        "Events",
+        wording.count(o.events),
+        border=True,
+        height="stretch",
+        chart_data=counts,
+        chart_type="bar",
     )
     columns[1].metric(
         "Scored",
         wording.share(o.scored, o.events),
         border=True,
+        height="stretch",
         delta=f"{wording.count(o.pending)} waiting" if o.pending else "all done",
         delta_color="off",
         delta_arrow="off",
@@ -59,17 +65,23 @@ def tiles(o: r.Overview) -> None:
         "Errors",
         wording.share(o.errors, o.events),
         border=True,
+        height="stretch",
         delta=f"{wording.count(o.errors)} of {wording.count(o.events)}",
         delta_color="off",
         delta_arrow="off",
     )
     columns[3].metric(
-        "Latency p95", wording.milliseconds(o.latency_p95_ms), border=True, chart_data=latencies
+        "Latency p95",
+        wording.milliseconds(o.latency_p95_ms),
+        border=True,
+        height="stretch",
+        chart_data=latencies,
     )
     columns[4].metric(
         "Tokens",
         wording.count(o.input_tokens + o.output_tokens),
         border=True,
+        height="stretch",
         delta=f"cost {wording.dollars(o.cost)}",
         delta_color="off",
         delta_arrow="off",
@@ -78,6 +90,7 @@ def tiles(o: r.Overview) -> None:
         "Open incidents",
         o.open_incidents,
         border=True,
+        height="stretch",
         delta="needs a look" if o.open_incidents else "all calm",
         delta_color="inverse" if o.open_incidents else "off",
         delta_arrow="off",
@@ -89,13 +102,13 @@ def backlog(o: r.Overview) -> None:
     if o.failed_scoring:
         st.warning(
             f"{wording.count(o.failed_scoring)} events could not be scored; their traces say why.",
-            icon="⚠️",
+            icon=":material/warning:",
         )
     if o.pending > max(50, o.events // 10):
         st.warning(
             f"{wording.count(o.pending)} events wait for a worker; quality numbers lag behind. "
             "More workers: `driftline worker`",
-            icon="⏳",
+            icon=":material/hourglass_top:",
         )
 
 

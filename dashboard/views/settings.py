@@ -31,7 +31,8 @@ def page() -> None:
 def health() -> None:
     ready = api().ready()
     (st.success if ready else st.error)(
-        f"Collector {plain(api().url)} is {'ready' if ready else 'not ready'}", icon="🩺"
+        f"Collector {plain(api().url)} is {'ready' if ready else 'not ready'}",
+        icon=":material/health_and_safety:",
     )
 
 

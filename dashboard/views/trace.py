@@ -16,8 +16,8 @@ def page() -> None:
     st.title("Trace")
     trace_id = param("trace") or trace_of_event(param("event"))
     if not trace_id:
-        st.info("Open a trace from the list.", icon="📄")
-        st.page_link("views/traces.py", label="Go to the traces", icon="🔎")
+        st.info("Open a trace from the list.", icon=":material/article:")
+        st.page_link("views/traces.py", label="Go to the traces", icon=":material/search:")
         return
     trace = api().trace(trace_id)
     event = pick(trace)
@@ -71,7 +71,7 @@ def depths(events: list[r.Event]) -> dict[str, int]:
 
 
 def facts(event: r.Event) -> None:
-    columns = st.columns(5)
+    columns = st.columns([3, 1, 1, 1, 1])
     columns[0].metric("Model", event.model or "–")
     columns[1].metric("Latency", wording.milliseconds(event.latency_ms))
     tokens = event.usage.get("input", 0) + event.usage.get("output", 0)
@@ -79,7 +79,7 @@ def facts(event: r.Event) -> None:
     columns[3].metric("Cost", wording.dollars(event.cost))
     columns[4].metric("Status", event.status)
     if event.error:
-        st.error(plain(event.error), icon="🚨")
+        st.error(plain(event.error), icon=":material/notification_important:")
 
 
 def messages(event: r.Event, scores: list[r.Score]) -> None:
@@ -101,7 +101,7 @@ def messages(event: r.Event, scores: list[r.Score]) -> None:
 def score_table(scores: list[r.Score]) -> None:
     st.subheader("Scores")
     if not scores:
-        st.info("Not scored yet.", icon="⏳")
+        st.info("Not scored yet.", icon=":material/hourglass_top:")
         return
     rows = [
         {

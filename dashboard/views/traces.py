@@ -17,7 +17,9 @@ def page() -> None:
         start=start, end=end, cursor=cursors()[-1], limit=PAGE_ROWS, **chosen_filters()
     )
     if not found.rows:
-        st.info("No trace matches. Widen the time range or clear a filter.", icon="🔎")
+        st.info(
+            "No trace matches. Widen the time range or clear a filter.", icon=":material/search:"
+        )
         turn_pages("")
         return
     picked = st.dataframe(
@@ -30,8 +32,8 @@ def page() -> None:
             "hallucination": st.column_config.ProgressColumn(
                 "hallucination", min_value=0.0, max_value=1.0, format="%.2f"
             ),
-            "question": st.column_config.TextColumn("question", width="large"),
-            "answer": st.column_config.TextColumn("answer", width="large"),
+            "question": st.column_config.TextColumn("question", width="medium"),
+            "answer": st.column_config.TextColumn("answer", width="medium"),
         },
         alt="Traces, newest first",
     )

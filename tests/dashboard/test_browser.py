@@ -1,0 +1,131 @@
+"""Every page in a real headless Chromium: no exception element, no script of hostile text runs;
+screenshots to look at.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from driftline.supervisor.ports import free_port
+
+KEY = "sk-dl-00000000-an-admin-key-of-the-tests-only"
+SHOTS = Path(__file__).parents[1] / "screenshots"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TIMEOUT_MS = 20_000
+PAGES = {
+    "overview": ("Overview", "Ingestion accounting"),
+    "drift": ("Drift", "Embedding map"),
+    "incidents": ("Incidents", "Who was told"),
+    "traces": ("Traces", "Select a row"),
+    "trace": ("Trace", "Scores"),
+    "finetuning": ("Fine-tuning", "Registry"),
+    "settings": ("Settings", "API keys"),
+}
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def dashboard(seeded: Any, wait_for: Callable[[Callable[[], Any]], Any]) -> Iterator[str]:
+    port = free_port()
+    environment = {
+        **os.environ,
+        "DRIFTLINE_URL": seeded.url,
+        "DRIFTLINE_API_KEY": KEY,
+        "DRIFTLINE_DASHBOARD_PORT": str(port),
+    }
+    command = [sys.executable, "-m", "driftline.dashboard"]
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        wait_for(lambda: answers(f"{url}/_stcore/health"))
+        yield url
+        process.terminate()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    assert path, "no Chromium: run tools/install_chromium"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1440, "height": 1000})
+    opened.set_default_timeout(TIMEOUT_MS)
+    yield opened
+    opened.close()
+
+
+def visit(page: Page, url: str, word: str) -> None:
+    """Open a page and wait until it is drawn."""
+    page.goto(url)
+    page.get_by_text(word).first.wait_for()
+    page.wait_for_function(
+        "() => !document.querySelector('[data-testid=\"stStatusWidget\"]')"
+        " && !document.querySelector('[data-testid=\"stSkeleton\"]')"
+    )
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_in_a_real_browser(page: Page, dashboard: str, seeded: Any, name: str) -> None:
+    title, word = PAGES[name]
+    query = f"trace={seeded.trace}" if name == "trace" else ""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    visit(page, f"{dashboard}/{name if name != 'overview' else ''}?{query}", word)
+    assert page.get_by_role("heading", name=title, exact=True).first.is_visible()
+    assert page.locator('[data-testid="stException"]').count() == 0
+    assert errors == []
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def test_hostile_text_of_a_trace_is_shown_and_not_run(
+    page: Page, dashboard: str, seeded: Any
+) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    visit(page, f"{dashboard}/trace?trace={seeded.trace}", "Scores")
+    answer = page.locator("[data-testid='stHtml']").first
+    assert "<script>document.title='owned'</script>" in answer.inner_text()
+    assert answer.locator("script, img, a").count() == 0
+    assert answer.locator("mark").count() == 2
+    assert page.title() != "owned"
+    assert dialogs == []
+
+
+def test_a_row_of_the_list_opens_its_trace(page: Page, dashboard: str) -> None:
+    visit(page, f"{dashboard}/traces", "Select a row")
+    canvas = page.locator("[data-testid='stDataFrame'] canvas").first
+    canvas.click(position={"x": 15, "y": 55})
+    page.get_by_role("heading", name="Trace", exact=True).wait_for()
+    assert "trace=" in page.url

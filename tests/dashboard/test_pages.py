@@ -1,0 +1,104 @@
+"""Every page runs against a real collector without an exception, and says what it should."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import driftline.dashboard
+
+APP = Path(driftline.dashboard.__file__).with_name("app.py")
+VIEWS = sorted(path.name for path in (APP.parent / "views").glob("*.py"))
+KEY = "sk-dl-00000000-an-admin-key-of-the-tests-only"
+
+
+@pytest.fixture
+def app(seeded: Any, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("DRIFTLINE_URL", seeded.url)
+    monkeypatch.setenv("DRIFTLINE_API_KEY", KEY)
+    return AppTest.from_file(str(APP), default_timeout=60)
+
+
+def words(page: AppTest) -> str:
+    """All text of a page."""
+    kinds = (
+        "title",
+        "header",
+        "subheader",
+        "markdown",
+        "caption",
+        "info",
+        "success",
+        "error",
+        "code",
+    )
+    found = [element.value for kind in kinds for element in getattr(page, kind)]
+    return "\n".join([*found, *(metric.value for metric in page.metric)])
+
+
+def open_view(app: AppTest, view: str, **query: str) -> AppTest:
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    page = app.switch_page(f"views/{view}").run() if view != "overview.py" else app
+    assert not page.exception, page.exception
+    return page
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_page_opens_without_an_exception(app: AppTest, view: str) -> None:
+    assert open_view(app, view).title
+
+
+def test_the_overview_counts_what_was_sent(app: AppTest) -> None:
+    page = open_view(app, "overview.py")
+    assert "140" in words(page)
+    assert "100.0 %" in words(page)
+    reasons = [set(frame.value["reason"]) for frame in page.dataframe]
+    assert any("queue_full" in reason for reason in reasons)
+
+
+def test_a_trace_shows_its_messages_as_they_were_sent(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "trace.py", trace=seeded.trace)
+    assert any("<script>document.title='owned'</script>" in code.value for code in page.code)
+    assert any("too short" in frame.value.to_csv() for frame in page.dataframe)
+
+
+def test_the_drift_page_says_what_changed(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "drift.py", window=seeded.window)
+    assert any("Answers got longer" in error.value for error in page.error)
+
+
+def test_the_incident_page_shows_the_delivery_that_nobody_takes(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "incidents.py", incident=seeded.incident)
+    assert any("incident.opened" in frame.value.to_csv() for frame in page.dataframe)
+
+
+def test_the_finetuning_page_shows_the_verdict(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "finetuning.py", job=seeded.job)
+    assert any("Verdict: reject" in error.value for error in page.error)
+
+
+def test_an_incident_is_acknowledged_from_the_page(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "incidents.py", incident=seeded.incident)
+    page.text_input(key="by").set_value("Ada").run()
+    next(b for b in page.button if b.label == "Acknowledge").click().run()
+    assert not page.exception
+    assert seeded.api.incident(seeded.incident).acknowledged_by == "Ada"
+
+
+def test_a_collector_that_does_not_answer_is_said_in_words(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_URL", "http://127.0.0.1:9")
+    page = app.run()
+    assert not page.exception
+    assert "driftline up" in page.error[0].value
+
+
+def test_a_wrong_key_is_said_in_words(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLINE_API_KEY", "sk-dl-12345678-wrongwrongwrongwrong")
+    page = app.run()
+    assert not page.exception
+    assert "key" in page.error[0].value

@@ -1,0 +1,32 @@
+"""Numbers as people read them; nothing is guessed."""
+
+import pytest
+
+from driftline.dashboard import wording
+from driftline.dashboard.session import plain
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (wording.count(1234567), "1,234,567"),
+        (wording.share(1, 3), "33.3 %"),
+        (wording.share(0, 0), "not enough data"),
+        (wording.milliseconds(None), "not enough data"),
+        (wording.milliseconds(812.4), "812 ms"),
+        (wording.milliseconds(65_000), "65.0 s"),
+        (wording.dollars(None), "no price"),
+        (wording.dollars(0.00042), "$0.0004"),
+        (wording.number(0.12345), "0.123"),
+        (wording.number(1030.4), "1,030"),
+        (wording.p_value(0.0002), "< 0.001"),
+        (wording.when("2026-11-21T05:23:34.731950Z"), "2026-11-21 05:23:34 UTC"),
+        (wording.when(""), "–"),
+    ],
+)
+def test_values_have_units_and_missing_ones_say_so(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+def test_markdown_in_words_is_shown_as_it_is() -> None:
+    assert plain("**a** [b](c) :red[d] $e$") == (r"\*\*a\*\* \[b\]\(c\) \:red\[d\] \$e\$")
