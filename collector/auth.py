@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from fastapi import Request
-from sqlalchemy import or_, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from . import keys
 from .control import Control
@@ -70,7 +71,7 @@ class KeyRing:
         self._known.clear()
 
     def _look_up(self, key: str, project: str) -> Caller:
-        with self._control.session() as session:
+        with self._control.reading() as session:
             key_id, scope, own = "admin", "admin", ""
             if not keys.matches(key, self._admin_digest):
                 row = session.get(KeyRow, keys.key_id(key) or "-")
@@ -79,18 +80,22 @@ class KeyRing:
                         401, "bad_key", "this API key is unknown or revoked", headers=CHALLENGE
                     )
                 key_id, scope, own = row.id, row.scope, row.project_id
-            wanted = own or project
-            if not wanted:
+            if not own and not project:
                 return Caller(key_id, scope, "", "", True)
-            match = or_(ProjectRow.id == wanted, ProjectRow.name == wanted)
-            found = session.scalars(select(ProjectRow).where(match)).first()
+            found = session.get(ProjectRow, own) if own else _project(session, project)
             if found is None:
                 raise Problem(
-                    404, "no_project", f"there is no project {wanted[:100]!r}", field=HEADER
+                    404, "no_project", f"there is no project {project[:100]!r}", field=HEADER
                 )
             if own and project and project not in (found.id, found.name):
                 raise Problem(403, "project", "this key belongs to another project", field=HEADER)
             return Caller(key_id, scope, found.id, found.name, not own)
+
+
+def _project(session: Session, wanted: str) -> ProjectRow | None:
+    """The project of that name, else of that id."""
+    named = session.scalars(select(ProjectRow).where(ProjectRow.name == wanted)).first()
+    return named or session.get(ProjectRow, wanted)
 
 
 HEADER = "Driftline-Project"

@@ -1,9 +1,9 @@
 """The control database: projects, keys, leases, incidents, jobs. SQLite by default, PostgreSQL by
 URL.
 
-`session()` is one transaction. On SQLite every one of them begins as a writer (BEGIN IMMEDIATE):
-two collectors' threads
-queue for the lock at the start instead of failing when a read wants to become a write.
+`session()` is one transaction that may write: on SQLite it begins with BEGIN IMMEDIATE, so writers
+queue for the lock at the start instead of failing when a read wants to become a write. `reading()`
+is one that only reads: with SQLite's WAL it waits for no writer and sees one snapshot.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from .errors import StoreError, StoreUnreachable
 
 BUSY_SECONDS = 30
+POOL_SIZE = 10
+READING = "driftline_reading"
 
 
 class Control:
@@ -29,37 +33,44 @@ class Control:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._readers = engine.execution_options(**{READING: True})
 
     @classmethod
-    def open(cls, url: str) -> Control:
-        """Connect to a SQLAlchemy URL. Raises StoreError when it is not one."""
+    def open(cls, url: str, busy_seconds: float = BUSY_SECONDS) -> Control:
+        """Connect to a SQLAlchemy URL; on SQLite a writer waits `busy_seconds` for its turn.
+
+        Raises StoreError when the URL cannot be used.
+        """
         try:
             parsed = make_url(url)
             if parsed.get_backend_name() == "sqlite":
-                return cls(_sqlite(url, parsed.database or ""))
-            return cls(create_engine(url, pool_pre_ping=True, pool_size=10))
+                return cls(_sqlite(url, parsed.database or "", busy_seconds))
+            return cls(create_engine(url, pool_pre_ping=True, pool_size=POOL_SIZE))
         except (SQLAlchemyError, ModuleNotFoundError) as error:
             raise StoreError(f"DRIFTLINE_DATABASE_URL cannot be used: {error}") from error
 
-    def migrate(self) -> None:
-        """Bring the schema to the newest revision; does nothing when it is there."""
+    def migrate(self, to: str = "head") -> None:
+        """Bring the schema to a revision, the newest; does nothing when it is there."""
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
         with self.engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """One transaction: committed at the end, rolled back on an exception."""
-        with Session(self.engine, expire_on_commit=False) as session:
-            try:
-                with session.begin():
-                    yield session
-            except OperationalError as error:
-                raise StoreUnreachable(
-                    f"the control database does not answer: {error.orig}"
-                ) from error
+        """One transaction: committed at the end, rolled back on an exception.
+
+        Raises StoreUnreachable.
+        """
+        with _transaction(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One transaction that only reads, and waits for no writer. Raises StoreUnreachable."""
+        with _transaction(self._readers) as session:
+            yield session
 
     def ping(self) -> bool:
         """Whether the database answers."""
@@ -74,12 +85,27 @@ class Control:
         self.engine.dispose()
 
 
-def _sqlite(url: str, database: str) -> Engine:
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Session]:
+    with Session(engine, expire_on_commit=False) as session:
+        try:
+            with session.begin():
+                yield session
+        except (OperationalError, PoolTimeout) as error:
+            reason = getattr(error, "orig", None) or error
+            raise StoreUnreachable(f"the control database does not answer: {reason}") from error
+
+
+def _sqlite(url: str, database: str, busy_seconds: float) -> Engine:
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        connect_args={"timeout": busy_seconds, "check_same_thread": False},
+        pool_size=POOL_SIZE,
+    )
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin_as_writer)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -89,5 +115,6 @@ def _prepare(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_as_writer(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    reading = connection.get_execution_options().get(READING, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -78,7 +78,7 @@ class Reference(BaseModel):
 
 @router.get("/v1/monitor")
 def get_monitor(caller: Reader, parts: Parts) -> r.Monitor:
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         return watch.monitor_of(session.get_one(ProjectRow, caller.project))
 
 
@@ -124,7 +124,7 @@ def features(
     window_id: str, side: Literal["reference", "current"], caller: Reader, parts: Parts
 ) -> Response:
     """Arrow IPC stream: event_id, prompt and response vectors, scores (map), in event order."""
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         window = session.get(WindowRow, window_id)
         if window is None or window.project_id != caller.project:
             raise not_found("drift window", window_id)
@@ -147,7 +147,7 @@ def _windows(
     rows = parts.clickhouse.rows(
         WINDOWS, project=project, window_id=window_id, limit=limit, maps=int(maps)
     )
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         ids = [row["window_id"] for row in rows]
         query = select(WindowRow.id, WindowRow.incident_id).where(WindowRow.id.in_(ids))
         incident_of = dict(session.execute(query).tuples().all())

@@ -194,14 +194,14 @@ def list_incidents(
     query = select(IncidentRow).where(IncidentRow.project_id == caller.project)
     if state:
         query = query.where(IncidentRow.state == state)
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         rows = session.scalars(query.order_by(IncidentRow.opened_at.desc()).limit(limit))
         return {"incidents": [_record(session, row) for row in rows]}
 
 
 @router.get("/{incident_id}")
 def get_incident(incident_id: str, caller: Reader, parts: Parts) -> r.Incident:
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         return _record(session, _find(session, caller, incident_id))
 
 

@@ -65,14 +65,14 @@ def list_jobs(
 ) -> dict[str, list[r.Job]]:
     """Jobs, newest first, without their loss curves."""
     query = select(JobRow).where(JobRow.project_id == caller.project)
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         rows = session.scalars(query.order_by(JobRow.created_at.desc()).limit(limit))
         return {"jobs": [tuning.record(row) for row in rows]}
 
 
 @router.get("/v1/jobs/{job_id}")
 def get_job(job_id: str, caller: Reader, parts: Parts) -> r.Job:
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         row = _find(session, caller, job_id)
         losses = session.scalars(
             select(LossRow)
@@ -144,7 +144,7 @@ def finish_job(job_id: str, body: Finish, caller: Executor, parts: Parts) -> r.J
 def list_models(caller: Reader, parts: Parts) -> dict[str, list[r.ModelVersion]]:
     """The registry, newest first."""
     query = select(ModelRow).where(ModelRow.project_id == caller.project)
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         rows = session.scalars(query.order_by(ModelRow.created_at.desc()))
         return {"models": [_model(row) for row in rows]}
 

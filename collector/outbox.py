@@ -101,7 +101,7 @@ def send_due(parts: Services, client: httpx.Client, resolve: ssrf.Resolve = ssrf
 
 
 def _due(parts: Services) -> list[tuple[DeliveryRow, WebhookRow | None]]:
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         query = (
             select(DeliveryRow)
             .where(DeliveryRow.state == "pending", DeliveryRow.next_attempt_at <= parts.clock())

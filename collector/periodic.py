@@ -131,5 +131,5 @@ class Periodic:
         outbox.send_due(self._parts, self._client)
 
     def _projects(self) -> list[str]:
-        with self._parts.control.session() as session:
+        with self._parts.control.reading() as session:
             return list(session.scalars(select(ProjectRow.id).order_by(ProjectRow.created_at)))

@@ -57,7 +57,7 @@ def create_project(body: NewProject, caller: Admin, parts: Parts) -> r.Project:
 
 @router.get("/v1/projects")
 def list_projects(caller: Reader, parts: Parts) -> dict[str, list[r.Project]]:
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         query = select(ProjectRow).order_by(ProjectRow.created_at)
         if not caller.is_service:
             query = query.where(ProjectRow.id == caller.project)
@@ -88,7 +88,7 @@ def create_key(body: NewKey, caller: Admin, parts: Parts, request: Request) -> r
 
 @router.get("/v1/keys")
 def list_keys(caller: Admin, parts: Parts) -> dict[str, list[r.ApiKey]]:
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         query = select(KeyRow).order_by(KeyRow.created_at)
         if caller.project:
             query = query.where(KeyRow.project_id == caller.project)

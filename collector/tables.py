@@ -106,7 +106,10 @@ class ReferenceRow(Table):
 
 
 class WindowRow(Table):
-    """One window to be tested, or tested. `state`: pending, leased, done."""
+    """One window to be tested, or tested. `state`: pending, leased, done.
+
+    `attempts` counts workers that failed at it or vanished with it; `error` is what the last said.
+    """
 
     __tablename__ = "drift_windows"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -120,6 +123,8 @@ class WindowRow(Table):
     alpha: Mapped[float]
     permutations: Mapped[int]
     seed: Mapped[int]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str] = mapped_column(Text, default="")
     decision: Mapped[str] = mapped_column(String(20))
     incident_id: Mapped[str] = mapped_column(String(40))
     created_at: Mapped[datetime]
@@ -142,6 +147,7 @@ class IncidentRow(Table):
     window_ids: Mapped[list[str]]
     signals: Mapped[list[Any]] = mapped_column(JSON)
     examples: Mapped[list[str]]
+    traces: Mapped[list[str]]  # the traces of the examples
     calm_windows: Mapped[int]
     job_id: Mapped[str] = mapped_column(String(40))
     __table_args__ = (Index(None, "project_id", "state"),)

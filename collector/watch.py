@@ -258,7 +258,7 @@ def pin(parts: Services, project_id: str, start: str, end: str, name: str) -> No
 
 def status(parts: Services, project_id: str) -> r.DriftStatus:
     """Where the watch stands."""
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         project = session.get_one(ProjectRow, project_id)
         monitor = monitor_of(project)
         reference = session.get(ReferenceRow, project.reference_id)

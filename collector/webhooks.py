@@ -57,7 +57,7 @@ def create_webhook(body: NewWebhook, caller: Admin, parts: Parts) -> r.Webhook:
 
 @router.get("")
 def list_webhooks(caller: Reader, parts: Parts) -> dict[str, list[r.Webhook]]:
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         query = select(WebhookRow).where(WebhookRow.project_id == caller.project)
         rows = session.scalars(query.order_by(WebhookRow.created_at))
         return {"webhooks": [_record(row) for row in rows]}

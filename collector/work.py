@@ -151,7 +151,7 @@ def _projects_by_turn(parts: Services, caller: Caller) -> list[str]:
     """The caller's project, or all of them, the one served longest ago first."""
     if caller.project:
         return [caller.project]
-    with parts.control.session() as session:
+    with parts.control.reading() as session:
         served = {
             row.project_id: row.created_at
             for row in session.scalars(select(LeaseRow).where(LeaseRow.state == "active"))
