@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -89,6 +92,70 @@ class Front:
         return answer
 
 
+class Clock:
+    """The system's clock, which a test can put forward."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self._ahead
+
+    def advance(self, **duration: float) -> None:
+        self._ahead += timedelta(**duration)
+
+
+class Worker:
+    """A metric worker at the front door: leases work and hands in small, real results."""
+
+    def __init__(self, front: Front, name: str = "w1") -> None:
+        self.front = front
+        self.name = name
+
+    def lease(self, expect: int = 200, **wanted: object) -> dict[str, Any]:
+        return self.front.post("/v1/work/lease", {"worker": self.name, **wanted}, expect)
+
+    def hand_in(
+        self, lease: dict[str, Any], failed: dict[str, str] | None = None, expect: int = 204
+    ) -> dict[str, Any]:
+        """A length and two vectors for each event of the lease."""
+        ids = [event["id"] for event in lease["events"]]
+        lengths = [float(len(event["output"])) for event in lease["events"]]
+        body = {
+            "scores": [
+                {"event_id": i, "name": "response_length", "value": length}
+                for i, length in zip(ids, lengths, strict=True)
+            ],
+            "embeddings": [
+                {"event_id": i, "field": field, "model": "m", "vector": vector(length, 1.0)}
+                for i, length in zip(ids, lengths, strict=True)
+                for field in ("prompt", "response")
+            ],
+            "failed": failed or {},
+        }
+        return self.front.post(f"/v1/work/{lease['id']}/scores", body, expect)
+
+    def score_all(self) -> int:
+        """Score everything that waits; returns how many events that were."""
+        count = 0
+        while (lease := self.try_lease()) is not None:
+            assert lease["kind"] == "score"
+            self.hand_in(lease)
+            count += len(lease["events"])
+        return count
+
+    def try_lease(self, **wanted: object) -> dict[str, Any] | None:
+        body = {"worker": self.name, "max_events": 500, **wanted}
+        response = self.front.client.post("/v1/work/lease", json=body, headers=self.front.headers)
+        assert response.status_code in (200, 204), response.text
+        return response.json() if response.content else None
+
+
+def vector(*values: float) -> str:
+    """Base64 of little-endian float32, as the wire wants it."""
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+
+
 def poll(ask: Callable[[], T], seconds: float = DEADLINE_SECONDS) -> T:
     """The first truthy answer of `ask`; fails when there is none before the deadline."""
     deadline = time.monotonic() + seconds
@@ -148,9 +215,15 @@ def settings(tmp_path_factory: pytest.TempPathFactory, clickhouse_url: str) -> S
 
 
 @pytest.fixture(scope="module")
-def client(settings: Settings) -> Iterator[TestClient]:
+def clock() -> Clock:
+    """The clock of the module's collector."""
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings, clock: Clock) -> Iterator[TestClient]:
     """The running collector; errors of the server are answers, as for any client."""
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(settings, clock), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -158,6 +231,12 @@ def client(settings: Settings) -> Iterator[TestClient]:
 def front(client: TestClient) -> Front:
     """The front door, as an admin of a project of the test's own."""
     return Front(client, ADMIN_KEY, "").for_project(f"shop {make_uuid7()}")
+
+
+@pytest.fixture
+def worker(front: Front) -> Worker:
+    """A metric worker of the test's project."""
+    return Worker(front)
 
 
 @pytest.fixture(scope="module")
