@@ -383,12 +383,12 @@ class Api:
 def _api_error(status: int, data: bytes, retry_after: str | None) -> ApiError:
     try:
         body = json.loads(data)
-        message, code, field = body["message"], body.get("code", ""), body.get("field") or ""
+        message = body["message"]
+        about = {name: str(body.get(name) or "") for name in ("code", "field", "request_id")}
     except (ValueError, KeyError, TypeError):
-        message, code, field = f"HTTP {status}", "", ""
+        message, about = f"HTTP {status}", {}
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-    cls = error_for(status)
-    return cls(message, status=status, code=code, field=field, retry_after_seconds=seconds)
+    return error_for(status)(message, status=status, retry_after_seconds=seconds, **about)
 
 
 def _query(arguments: dict[str, Any]) -> str:

@@ -33,12 +33,14 @@ class ApiError(DriftlineError):
         code: str = "",
         field: str = "",
         retry_after_seconds: float | None = None,
+        request_id: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.field = field
         self.retry_after_seconds = retry_after_seconds
+        self.request_id = request_id  # under which the collector's log has the details
 
 
 class Unreachable(ApiError):
