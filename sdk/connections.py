@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import selectors
 import threading
 import urllib.parse
 from dataclasses import dataclass
@@ -25,6 +26,15 @@ class _Slot:
 
     def __del__(self) -> None:
         self.connection.close()
+
+
+def _hung_up(connection: http.client.HTTPConnection) -> bool:
+    """Whether the other side closed an idle connection: only then is there something to read."""
+    if connection.sock is None:
+        return False
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 class Connections:
@@ -55,7 +65,7 @@ class Connections:
 
     def _connection(self) -> http.client.HTTPConnection:
         slot: _Slot | None = getattr(self._local, "slot", None)
-        if slot is None:
+        if slot is None or _hung_up(slot.connection):
             secure = self._url.scheme == "https"
             kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
             made = kind(self._url.hostname or "", self._url.port, timeout=self._timeout)

@@ -74,12 +74,23 @@ class Checklist:
         yield
         self.terminal.say(f"  {self._clock() - begun:.0f} s", "dim")
 
-    def wait(self, name: str, seconds: float, look: Callable[[], T | None]) -> T:
-        """`look` until it returns something. Raises Untrue after `seconds`, Stopped on a signal."""
-        deadline = self._clock() + seconds
+    def wait(
+        self,
+        name: str,
+        seconds: float,
+        look: Callable[[], T | None],
+        mark: Callable[[], object] = lambda: None,
+    ) -> T:
+        """`look` until it returns something. Raises Stopped on a signal.
+
+        Raises Untrue when `seconds` have passed in which `mark`, the progress, did not change.
+        """
+        last, deadline = mark(), self._clock() + seconds
         while (seen := look()) is None:
+            if mark() != last:
+                last, deadline = mark(), self._clock() + seconds
             if self._clock() >= deadline:
-                self.require(name, False, f"not after {seconds:.0f} s")
+                self.require(name, False, f"no progress for {seconds:.0f} s")
             if self._stop.wait(POLL_SECONDS):
                 raise Stopped
         return seen

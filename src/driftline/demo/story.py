@@ -28,10 +28,11 @@ from .stage import Stage
 PROJECT = "support-assistant"
 SPREAD_SECONDS = 3 * 86_400.0
 REFERENCE_EVENTS, WINDOW_EVENTS = 120, 60
-SCORING_SECONDS = 900.0
-DRIFT_SECONDS = 180.0
+# Longest times without progress, for a slow and busy machine.
+SCORING_SECONDS = 300.0
+DRIFT_SECONDS = 300.0
 DELIVERY_SECONDS = 60.0
-JOB_SECONDS = 900.0
+JOB_SECONDS = 300.0
 FINISHED = frozenset({"promoted", "rejected", "failed", "cancelled"})
 JOB = JobSpec(
     max_steps=20,
@@ -182,14 +183,17 @@ class _Story:
             send(events, self._checklist.stop, bar.to)
 
     def _score(self, expected: int) -> None:
+        scored = 0
         with self._terminal.bar("scored", expected) as bar:
 
             def look() -> bool | None:
+                nonlocal scored
                 overview = self._api.overview(start=self._begin)
-                bar.to(overview.scored, f"{overview.pending} to go")
-                return True if overview.scored >= expected else None
+                scored = overview.scored
+                bar.to(scored, f"{overview.pending} to go")
+                return True if scored >= expected else None
 
-            self._checklist.wait("every event is scored", SCORING_SECONDS, look)
+            self._checklist.wait("every event is scored", SCORING_SECONDS, look, lambda: scored)
         overview = self._api.overview(start=self._begin)
         failed = overview.failed_scoring
         seen = f"{overview.events} events stored, {overview.scored} scored, {failed} failed"
@@ -257,12 +261,13 @@ class _Story:
     def _follow(self, job_id: str) -> Job:
         """Its progress, until it ends."""
         steps = JOB.pilot_steps + JOB.max_steps
-        said = ""
+        said, progress = "", (0, "")
         with self._terminal.bar("training steps", steps) as bar:
 
             def look() -> Job | None:
-                nonlocal said
+                nonlocal said, progress
                 job = self._api.job(job_id)
+                progress = (len(job.losses), job.updated_at)
                 bar.to(min(steps, _steps(job)), _loss(job))
                 words = f"  {job.state.replace('_', ' ')}: {job.message}"
                 if words != said:
@@ -270,7 +275,7 @@ class _Story:
                     self._terminal.say(words)
                 return job if job.state in FINISHED else None
 
-            return self._checklist.wait("the job ends", JOB_SECONDS, look)
+            return self._checklist.wait("the job ends", JOB_SECONDS, look, lambda: progress)
 
 
 def _steps(job: Job) -> int:
