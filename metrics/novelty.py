@@ -32,7 +32,7 @@ View = Literal["far", "group"]
 
 TAIL = 0.1
 NEIGHBOUR = 5
-MAX_ROWS = 4000  # a side: bounds a distance matrix to 4000 x 8000 doubles = 256 MB
+MAX_ROWS = 2000  # a side: bounds a distance matrix to 3000 x 3000 doubles = 72 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,16 @@ def _kth(matrix: Numbers, k: int) -> Numbers:
     return np.asarray(np.partition(matrix, k - 1, axis=1)[:, k - 1])
 
 
+def _highest_tenth(scores: Numbers) -> NDArray[np.bool_]:
+    """The rows above the quantile; those on it where a flood of equal rows leaves none above."""
+    threshold = np.quantile(scores, 1.0 - TAIL)
+    above = np.asarray(scores > threshold)
+    return above if above.any() else np.asarray(scores >= threshold)
+
+
 def _tail_test(view: View, scores: Numbers, calibration_rows: int) -> NoveltyTest:
     """One-sided hypergeometric p of as many current rows, or more, in the pooled tail."""
-    in_tail = scores > np.quantile(scores, 1.0 - TAIL)
+    in_tail = _highest_tenth(scores)
     old, new = in_tail[:calibration_rows], in_tail[calibration_rows:]
     drawn = int(new.sum())
     p = float(stats.hypergeom.sf(drawn - 1, in_tail.size, int(in_tail.sum()), new.size))
