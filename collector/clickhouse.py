@@ -31,8 +31,12 @@ WRITERS = 2
 QUERY_SECONDS = 60
 CONNECT_SECONDS = 5
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# The server is short of something; the rows are fine (ClickHouse ErrorCodes.cpp).
+# ClickHouse's ErrorCodes.cpp. Of the first the server is short; the second blame the rows. An error
+# in neither list is nobody's rows' fault: they are kept by their sender, never dropped for it.
 TRANSIENT_CODES = frozenset({159, 164, 202, 209, 210, 241, 242, 243, 252, 319, 394, 999})
+ROW_CODES = frozenset(
+    {6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 349, 376, 407, 441, 467}
+)
 QUERY_SETTINGS: dict[str, Any] = {"max_execution_time": QUERY_SECONDS}
 INSERT_SETTINGS: dict[str, Any] = {
     "async_insert": 0,  # the answer means "written"
@@ -241,10 +245,15 @@ def _errors(doing: str, rejected: type[StoreError] = StoreError) -> Iterator[Non
     except OperationalError as error:
         raise StoreUnreachable(f"{doing}: {_short(error)}") from error
     except DatabaseError as error:
-        kind = StoreUnreachable if error.code in TRANSIENT_CODES or not error.code else rejected
-        raise kind(f"{doing}: {_short(error)}") from error
+        raise _kind(error.code, rejected)(f"{doing}: {_short(error)}") from error
     except ClickHouseError as error:
         raise StoreError(f"{doing}: {_short(error)}") from error
+
+
+def _kind(code: int | None, rejected: type[StoreError]) -> type[StoreError]:
+    if not code or code in TRANSIENT_CODES:
+        return StoreUnreachable
+    return rejected if code in ROW_CODES else StoreError
 
 
 def _short(error: Exception) -> str:

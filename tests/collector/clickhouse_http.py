@@ -16,17 +16,34 @@ import re
 import sys
 import tempfile
 import threading
+from collections import defaultdict
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import chdb
 
 USER, PASSWORD = "driftline", "pa:ss w@rd"
-# Consumed by a server's HTTP layer; the engine does not know them (clickhouse-connect has this list).
+# Consumed by the HTTP layer of a server; the engine does not know them.
 TRANSPORT = frozenset(
-    "database buffer_size session_id query_id quota_key compress decompress role query user password "
-    "wait_end_of_query client_protocol_version send_progress_in_http_headers "
-    "http_headers_progress_interval_ms enable_http_compression".split()
+    {
+        "database",
+        "buffer_size",
+        "session_id",
+        "query_id",
+        "quota_key",
+        "compress",
+        "decompress",
+        "role",
+        "query",
+        "user",
+        "password",
+        "wait_end_of_query",
+        "client_protocol_version",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "enable_http_compression",
+    }
 )
 INSERT = re.compile(r"\s*INSERT INTO (.+?)\s+FORMAT\s+(\w+)\s*$", re.IGNORECASE | re.DOTALL)
 FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
@@ -34,37 +51,46 @@ CODE = re.compile(r"Code: (\d+)")
 
 
 class Engine:
-    """The embedded engine; a connection for each set of settings, since settings stick to one."""
+    """The embedded engine; idle connections by their settings, since settings stick to one."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._mutex = threading.Lock()
-        self._connections: dict[object, tuple[object, threading.Lock]] = {}
+        self._idle: dict[object, list[chdb.Connection]] = defaultdict(list)
 
     def run(self, sql: str, database: str, settings: dict[str, str], params: dict[str, str]):
         """The format and the bytes of the result."""
         token = settings.pop("insert_deduplication_token", None)
-        connection, lock = self._connection(database, settings)
         found = FORMAT.search(sql)
         fmt = found[1] if found else "TabSeparated"
-        with lock:
-            for name, value in [("insert_deduplication_token", token)] if token else []:
-                connection.query(f"SET {name} = {quoted(value)}")
+        with self.connection(database, settings) as connection:
+            if token:
+                connection.query(f"SET insert_deduplication_token = {quoted(token)}")
             result = connection.query(sql, fmt, params=params)
             if token:
                 connection.query("SET insert_deduplication_token = DEFAULT")
         return fmt, result.bytes() or b""
 
-    def _connection(self, database: str, settings: dict[str, str]):
-        key = (database, tuple(sorted(settings.items())))
+    @contextmanager
+    def connection(self, database: str, settings: dict[str, str]):
+        """A connection that nobody else uses; one whose statement failed is not used again."""
+        idle = self._idle[database, tuple(sorted(settings.items()))]
         with self._mutex:
-            if key not in self._connections:
-                connection = chdb.connect(self._directory)
-                connection.query(f"USE {database}")
-                for name, value in settings.items():
-                    connection.query(f"SET {name} = {quoted(value)}")
-                self._connections[key] = (connection, threading.Lock())
-            return self._connections[key]
+            connection = idle.pop() if idle else self.connect(database, settings)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        with self._mutex:
+            idle.append(connection)
+
+    def connect(self, database: str, settings: dict[str, str]):
+        connection = chdb.connect(self._directory)
+        connection.query(f"USE {database}")
+        for name, value in settings.items():
+            connection.query(f"SET {name} = {quoted(value)}")
+        return connection
 
 
 def quoted(value: str) -> str:
