@@ -34,9 +34,9 @@ def embedder() -> Embedder:
 
 @pytest.fixture
 def wait_until() -> Wait:
-    """Waits until a condition holds; fails with `what` after two minutes."""
+    """Waits until a condition holds; fails with `what` after three minutes."""
 
-    def wait(condition: Callable[[], object], what: str, seconds: float = 120.0) -> None:
+    def wait(condition: Callable[[], object], what: str, seconds: float = 180.0) -> None:
         deadline = time.monotonic() + seconds
         pause = threading.Event()
         while not condition():

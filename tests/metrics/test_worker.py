@@ -251,15 +251,17 @@ def test_results_for_a_lost_lease_are_dropped_and_counted(site: Site, wait_until
 
 
 @pytest.mark.model
-def test_a_full_window_is_tested_for_drift(site: Site) -> None:
-    size = 30
-    site.admin.set_monitor(Monitor(reference_events=size, window_events=size, permutations=99))
-    site.send([line(number) for number in range(2 * size)])
-    worker = site.work("--once", "--max-events", "60")
-    assert worker.process.wait() == 0, worker.process.words
+def test_a_full_window_is_tested_for_drift(site: Site, wait_until: Wait) -> None:
+    monitor = Monitor(reference_events=60, window_events=30, permutations=199)  # the least allowed
+    site.admin.set_monitor(monitor)
+    site.send([line(number) for number in range(90)])
+    worker = site.work("--max-events", "45")
+    wait_until(site.admin.drift_windows, "the window is tested")
     (window,) = site.admin.drift_windows()
-    assert (window.n_reference, window.n_current) == (size, size)
-    assert site.admin.drift_window(window.id).result.signals
+    assert (window.n_reference, window.n_current) == (60, 30)
+    decision = site.admin.drift_window(window.id).result.decision
+    counted = f'driftline_worker_drift_windows_total{{decision="{decision}"}}'
+    wait_until(lambda: worker.meter(counted) == 1, "the window is counted")
 
 
 @pytest.mark.model
