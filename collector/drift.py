@@ -150,7 +150,7 @@ def _windows(
     with parts.control.reading() as session:
         ids = [row["window_id"] for row in rows]
         query = select(WindowRow.id, WindowRow.incident_id).where(WindowRow.id.in_(ids))
-        incident_of = dict(session.execute(query).tuples().all())
+        incident_of = dict(session.execute(query).all())
     return [_window(project, row, incident_of.get(row["window_id"], "")) for row in rows]
 
 

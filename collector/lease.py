@@ -1,23 +1,30 @@
 """Leases of work in the control database: take, renew, hand in, let go.
 
-Crash points, and why nothing is lost or scored twice:
+Crash points, and why nothing is lost and nothing counts twice:
 
-1. Worker dies with a lease: it expires; its events, still without marker, are leased again. Each
-   expiry counts as an
-   attempt of its events; an event with an attempt is leased alone from then on, so a poison event
-   soon stands by itself
-   and is marked `failed` after MAX_ATTEMPTS, while its former neighbours are scored.
-2. Collector dies before the scores are inserted: as 1; the worker's retry finds the same lease and
-   hands in again.
-3. Collector dies between the insert and marking the lease done: the insert was atomic per event,
-   so each event has its
-   marker and all its scores, or nothing; events with a marker are not pending; the worker's retry
-   hands in the same
-   rows with the same deduplication token (the lease's id), and ClickHouse drops what it has.
-4. A lease expires while its results are on the way: `claim` refuses it (409) before anything is
-   stored, and extends it
-   when it accepts, so that it cannot expire during the insert. All of this is serialised by the
-   project's row lock.
+1. A worker dies with a lease. The lease expires; its events, still without marker, are leased
+   again. Each expiry counts as an attempt of its events, and an event with an attempt is leased
+   alone from then on: a poison event soon stands by itself and is marked `failed` after
+   MAX_ATTEMPTS, while its former neighbours are scored.
+2. The collector dies before the scores are inserted. The worker's retry finds the same lease, still
+   active, and hands in again; without a retry it is case 1.
+3. The collector dies between the insert and marking the lease done. Marker and scores of an event
+   are one insert into one part: all of them are there, or none. Events with a marker are not
+   pending. The retry hands in the same rows under the same deduplication token (the lease's id),
+   and ClickHouse drops what it has. Without a retry the lease expires and its events gain an
+   attempt; `work._quarantine` drops attempts of events that are scored by now.
+4. A lease expires while its results are on the way. `claim` refuses it (409) before anything is
+   stored, and when it accepts, extends it past the insert.
+5. An insert hangs longer than that, so that two workers hand in the same event. Both write the same
+   sort key (project, event, name, source, version); readers take the newest row of a key, merges
+   keep only that one.
+6. The same results arrive twice at once (a retry behind a slow first call). Both insert under one
+   token; the second to finish finds the lease done and counts nothing.
+7. All collectors are down for longer than a lease. Workers could not renew, and that is not their
+   fault: the collector that comes back extends every active lease once (`revive`).
+
+Changes of a project's leases are serialised by its row lock (PostgreSQL), or by the one writer that
+SQLite has.
 """
 
 from __future__ import annotations
@@ -26,7 +33,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from driftline.sdk import records as r
@@ -37,6 +44,8 @@ from .tables import AttemptRow, LeaseRow, ProjectRow, WindowRow
 
 MAX_ATTEMPTS = 3
 INSERT_SECONDS = 60.0
+KEEP_DAYS = 1.0  # a lease that ended is kept this long, to answer a late retry
+MAX_ERROR_CHARS = 2000
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -130,30 +139,50 @@ def count_attempts(session: Session, project: str, errors: dict[str, str]) -> No
     for event_id, error in errors.items():
         row = known.get(event_id)
         if row is None:
-            session.add(AttemptRow(project_id=project, event_id=event_id, count=1, error=error))
-        else:
-            row.count, row.error = row.count + 1, error
+            row = AttemptRow(project_id=project, event_id=event_id, count=0, error="")
+            session.add(row)
+        row.count, row.error = row.count + 1, error[:MAX_ERROR_CHARS]
 
 
 def expire(session: Session, now: datetime) -> int:
     """Let go of leases that ran out; returns how many."""
     query = select(LeaseRow).where(LeaseRow.state == "active", LeaseRow.expires_at <= now)
-    rows = list(session.scalars(query.with_for_update()))
+    rows = list(session.scalars(query.with_for_update(skip_locked=True)))
     for row in rows:
-        row.state = "expired"
-        errors = dict.fromkeys(row.event_ids, f"the worker {row.worker} vanished with it")
-        count_attempts(session, row.project_id, errors)
-        free_window(session, row)
+        let_go(session, row, "expired", f"the worker {row.worker} vanished with it")
     return len(rows)
 
 
-def free_window(session: Session, row: LeaseRow) -> None:
-    """The window of a lease that ended without a result waits again."""
-    if row.window_id:
-        waiting = update(WindowRow).where(
-            WindowRow.id == row.window_id, WindowRow.state == "leased"
-        )
-        session.execute(waiting.values(state="pending"))
+def let_go(session: Session, row: LeaseRow, state: str, error: str) -> None:
+    """End a lease without results; with an error it was a failed attempt of its work."""
+    row.state = state
+    if error:
+        count_attempts(session, row.project_id, dict.fromkeys(row.event_ids, error))
+    window = session.get(WindowRow, row.window_id) if row.window_id else None
+    if window is not None and window.state == "leased":
+        window.state = "pending"
+        if error:
+            window.attempts, window.error = window.attempts + 1, error[:MAX_ERROR_CHARS]
+
+
+def revive(session: Session, now: datetime, seconds: float) -> None:
+    """Extend all active leases to `seconds` from now: nobody could renew them."""
+    until = now + timedelta(seconds=seconds)
+    stale = update(LeaseRow).where(LeaseRow.state == "active", LeaseRow.expires_at < until)
+    session.execute(stale.values(expires_at=until))
+
+
+def prune(session: Session, now: datetime) -> None:
+    """Forget leases that ended long ago."""
+    ended = LeaseRow.state != "active"
+    old = LeaseRow.expires_at < now - timedelta(days=KEEP_DAYS)
+    session.execute(delete(LeaseRow).where(ended, old))
+
+
+def last_served(session: Session) -> dict[str, datetime]:
+    """When each project last got a worker, as far as is remembered."""
+    query = select(LeaseRow.project_id, func.max(LeaseRow.created_at)).group_by(LeaseRow.project_id)
+    return dict(session.execute(query).all())
 
 
 def exhausted(session: Session, project: str) -> list[AttemptRow]:
@@ -175,4 +204,4 @@ def solo(waiting: list[UUID], tried: dict[str, AttemptRow], limit: int) -> list[
 
 def no_scores(event_id: str, error: str) -> r.Score:
     """The marker of an event that could not be scored."""
-    return r.Score(event_id, "scored", 1.0, label="failed", explanation=error[:2000])
+    return r.Score(event_id, "scored", 1.0, label="failed", explanation=error)

@@ -1,19 +1,20 @@
 """Which events are scored: the marker rows in `scores`, asked from ClickHouse.
 
 An event is *pending* until its latest marker (name `scored`, source `worker`, the current
-metric-set version) has the value
-1; its label is `ok` or `failed`. Marking an event unscored writes a newer marker with the value 0:
-nothing is deleted.
+metric-set version) has the value 1; its label is `ok` or `failed`. Marking an event unscored writes
+a newer marker with the value 0: nothing is deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from .bodies import IDS, by_id
 from .clickhouse import ClickHouse
+from .event import id_time
 
 METRIC_SET_VERSION = "1"
 MARKER = "scored"
@@ -72,9 +73,22 @@ GROUP BY id
 
 UNMARK = f"""
 INSERT INTO scores (project, event_id, name, value, source, metric_version, computed_at)
-SELECT {{project:String}}, id, 'scored', 0, 'worker', {{version:String}}, {{now:DateTime64(6, 'UTC')}}
+SELECT {{project:String}}, id, 'scored', 0, 'worker', {{version:String}},
+       {{now:DateTime64(6, 'UTC')}}
 FROM ({SCORED})
 """
+
+ARRIVED = """
+SELECT min(ingested_at), count() FROM events
+WHERE project = {project:String}
+  AND id_time >= {start:DateTime64(3, 'UTC')} AND id_time < {end:DateTime64(3, 'UTC')}
+"""
+
+DONE = f"""
+SELECT event_id FROM ({LATEST}) WHERE done = 1 AND event_id IN {{ids:Array(UUID)}}
+"""
+
+WEIGHTS = f"SELECT id, any(sample_weight) FROM events WHERE {IDS} GROUP BY id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,28 +148,48 @@ def in_order(
     ]
 
 
+def scored(clickhouse: ClickHouse, project: str, ids: Sequence[str]) -> set[str]:
+    """Those of the events that are scored."""
+    if not ids:
+        return set()
+    since = id_time(min(map(UUID, ids), key=lambda i: i.int))
+    found = clickhouse.query(
+        DONE, project=project, version=METRIC_SET_VERSION, since_time=since, ids=list(ids)
+    )
+    return {str(event_id) for (event_id,) in found}
+
+
+def weights(clickhouse: ClickHouse, project: str, ids: Sequence[str]) -> dict[str, float]:
+    """The sample weight of each event."""
+    if not ids:
+        return {}
+    found = clickhouse.query(WEIGHTS, **by_id(project, [UUID(event_id) for event_id in ids]))
+    return {str(event_id): weight for event_id, weight in found}
+
+
+def first_arrival(
+    clickhouse: ClickHouse, project: str, start: datetime, end: datetime
+) -> datetime | None:
+    """When the first event of [start, end) arrived, scored or not; None when there is none."""
+    ((first, count),) = clickhouse.query(ARRIVED, project=project, start=start, end=end)
+    return first if count else None
+
+
 def unmark(
     clickhouse: ClickHouse, project: str, start: datetime, end: datetime, now: datetime
-) -> tuple[int, datetime | None]:
-    """Mark the scored events of [start, end) as pending; returns how many, and when the first
-    arrived.
-    """
-    ((count, first),) = clickhouse.query(
-        f"SELECT count(), min(arrived) FROM ({SCORED})", **_range(project, start, end)
-    )
-    if count:
-        clickhouse.command(UNMARK, now=now, **_range(project, start, end))
-    return count, first if count else None
-
-
-def _range(project: str, start: datetime, end: datetime) -> dict[str, object]:
-    return {
+) -> int:
+    """Mark the scored events of [start, end) as pending; returns how many."""
+    asked = {
         "project": project,
         "version": METRIC_SET_VERSION,
         "since_time": start,
         "start": start,
         "end": end,
     }
+    ((count,),) = clickhouse.query(f"SELECT count() FROM ({SCORED})", **asked)
+    if count:
+        clickhouse.command(UNMARK, now=now, **asked)
+    return int(count)
 
 
 def _first_time(clickhouse: ClickHouse, project: str, since: datetime) -> datetime | None:

@@ -109,7 +109,9 @@ class Periodic:
 
     def _expire_leases(self) -> None:
         with self._parts.control.session() as session:
-            count = lease.expire(session, self._parts.clock())
+            now = self._parts.clock()
+            count = lease.expire(session, now)
+            lease.prune(session, now)
         if count:
             log.warning("leases expired", count=count)
 

@@ -1,11 +1,14 @@
-"""Work for metric workers: lease events or a drift window, hand the results in. `lease.py` says
-why nothing is lost.
+"""Work for metric workers: lease events or a drift window, hand the results in.
+
+`lease.py` says why nothing is lost and nothing counts twice.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import math
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -29,6 +32,7 @@ Worker = Annotated[Caller, Depends(require("work", project=False))]
 Admin = Annotated[Caller, Depends(require("admin"))]
 VECTOR_BYTES = 4
 MAX_DIMENSIONS = 8192
+MAX_RESULTS = 50_000
 
 
 class LeaseRequest(BaseModel):
@@ -42,8 +46,8 @@ class Renewal(BaseModel):
 
 
 class Results(BaseModel):
-    scores: list[r.Score]
-    embeddings: list[r.Embedding]
+    scores: list[r.Score] = Field(max_length=MAX_RESULTS)
+    embeddings: list[r.Embedding] = Field(max_length=MAX_RESULTS)
     failed: dict[str, str] = {}
 
 
@@ -85,17 +89,9 @@ def hand_in_scores(lease_id: str, body: Results, caller: Worker, parts: Parts) -
         row = lease.claim(session, lease_id, "score", now)
         if row.state == "done":
             return
-    _check_events(row, body)
+    _check_results(row, body)
     _store_results(parts, row, body)
-    with parts.control.session() as session:
-        lease.find(session, lease_id).state = "done"
-        lease.count_attempts(session, row.project_id, body.failed)
-        scored = [event_id for event_id in row.event_ids if event_id not in body.failed]
-        session.execute(
-            delete(AttemptRow).where(
-                AttemptRow.project_id == row.project_id, AttemptRow.event_id.in_(scored)
-            )
-        )
+    _finish(parts, row, body.failed)
 
 
 @router.post("/{lease_id}/drift", status_code=204)
@@ -119,29 +115,41 @@ def release(lease_id: str, body: Release, caller: Worker, parts: Parts) -> None:
     """Give work back undone; with an error it counts as a failed attempt of its events."""
     with parts.control.session() as session:
         row = _own(session, lease_id, caller)
-        if row.state != "active":
-            return
-        row.state = "released"
-        lease.free_window(session, row)
-        if body.error:
-            lease.count_attempts(session, row.project_id, dict.fromkeys(row.event_ids, body.error))
+        if row.state == "active":
+            lease.let_go(session, row, "released", body.error)
 
 
 @router.post("/rescore")
 def rescore(body: Rescore, caller: Admin, parts: Parts) -> dict[str, int]:
-    """Mark the scored events of [start, end) as pending, so that workers score them again."""
-    try:
-        start, end = parse_rfc3339(body.start), parse_rfc3339(body.end)
-    except ValueError as error:
-        raise Problem(
-            422, "invalid_field", f"not an RFC 3339 time: {error}", field="start"
-        ) from None
+    """Mark the scored events of [start, end) as pending, so that workers score them again.
+
+    The watermark is lowered first and in a transaction of its own, so that a crash after the marks
+    were written leaves no event behind it; it follows the events of the time span, scored or not,
+    so that calling again after such a crash lowers it again.
+    """
+    start, end = _time(body.start, "start"), _time(body.end, "end")
+    first = marks.first_arrival(parts.clickhouse, caller.project, start, end)
+    if first is None:
+        return {"events": 0}
     with parts.control.session() as session:
-        project = lease.lock_project(session, caller.project)
-        events, first = marks.unmark(parts.clickhouse, caller.project, start, end, parts.clock())
-        if first is not None and project.scored_through is not None:
-            project.scored_through = min(project.scored_through, first)
-    return {"events": events}
+        _lower_watermark(session, caller.project, first)
+    with parts.control.session() as session:
+        _lower_watermark(session, caller.project, first)
+        return {"events": marks.unmark(parts.clickhouse, caller.project, start, end, parts.clock())}
+
+
+def _lower_watermark(session: Session, project_id: str, first: datetime) -> None:
+    project = lease.lock_project(session, project_id)
+    if project.scored_through is not None:
+        project.scored_through = min(project.scored_through, first)
+
+
+def _time(text: str, field: str) -> datetime:
+    try:
+        return parse_rfc3339(text)
+    except (ValueError, OverflowError):
+        message = f"{field} must be an RFC 3339 time such as 2026-01-31T09:30:00Z"
+        raise Problem(422, "invalid_field", message, field=field) from None
 
 
 # -------------------------------------------------------------------- leasing
@@ -152,10 +160,7 @@ def _projects_by_turn(parts: Services, caller: Caller) -> list[str]:
     if caller.project:
         return [caller.project]
     with parts.control.reading() as session:
-        served = {
-            row.project_id: row.created_at
-            for row in session.scalars(select(LeaseRow).where(LeaseRow.state == "active"))
-        }
+        served = lease.last_served(session)
         ids = session.scalars(select(ProjectRow.id).order_by(ProjectRow.created_at)).all()
     return sorted(ids, key=lambda project: served.get(project, lease.LONG_AGO))
 
@@ -192,10 +197,10 @@ def _lease_events(parts: Services, project: str, body: LeaseRequest) -> r.Lease 
 def _quarantine(parts: Services, session: Session, project: str) -> None:
     """Mark events that failed too often as `failed`, and stop counting them."""
     rows = lease.exhausted(session, project)
-    if not rows:
-        return
-    markers = [lease.no_scores(row.event_id, row.error) for row in rows]
-    _insert_scores(parts, project, markers, {}, None)
+    done = marks.scored(parts.clickhouse, project, [row.event_id for row in rows])
+    hopeless = [row for row in rows if row.event_id not in done]
+    markers = [lease.no_scores(row.event_id, row.error) for row in hopeless]
+    _insert_scores(parts, project, markers, None)
     for row in rows:
         session.delete(row)
 
@@ -211,16 +216,22 @@ def _own(session: Session, lease_id: str, caller: Caller) -> LeaseRow:
     return row
 
 
-def _check_events(row: LeaseRow, body: Results) -> None:
-    """Every result must be about an event of the lease."""
-    leased = set(row.event_ids)
+def _check_results(row: LeaseRow, body: Results) -> None:
+    """Every result must be about an event of the lease, and storable. Raises Problem 422."""
     named = {s.event_id for s in body.scores} | {e.event_id for e in body.embeddings}
-    foreign = (named | set(body.failed)) - leased
+    foreign = (named | set(body.failed)) - set(row.event_ids)
     if foreign:
         message = f"event {min(foreign)[:40]} is not part of this lease"
         raise Problem(422, "invalid_field", message, field="event_id")
-    if any(score.name == marks.MARKER for score in body.scores):
-        raise Problem(422, "invalid_field", "the collector writes `scored` itself", field="name")
+    for score in body.scores:
+        if score.name == marks.MARKER:
+            raise Problem(
+                422, "invalid_field", "the collector writes `scored` itself", field="name"
+            )
+        numbers = (score.value or 0.0, *score.stats.values())
+        if not all(math.isfinite(number) for number in numbers):
+            message = f"{score.name[:40]} is not finite: send null and say why in `explanation`"
+            raise Problem(422, "invalid_field", message, field="value")
 
 
 def _store_results(parts: Services, row: LeaseRow, body: Results) -> None:
@@ -244,22 +255,28 @@ def _store_results(parts: Services, row: LeaseRow, body: Results) -> None:
     parts.clickhouse.insert("embeddings", vectors, f"{row.id}-embeddings")
     scores = [score for score in body.scores if score.event_id not in failed]
     done = [r.Score(i, marks.MARKER, 1.0, label="ok") for i in row.event_ids if i not in failed]
-    weights = {event.id: event.sample_weight for event in _weights(parts, row)}
-    _insert_scores(parts, row.project_id, [*scores, *done], weights, f"{row.id}-scores")
+    _insert_scores(parts, row.project_id, [*scores, *done], f"{row.id}-scores")
 
 
-def _weights(parts: Services, row: LeaseRow) -> list[r.Event]:
-    return read_bodies(parts.clickhouse, row.project_id, row.event_ids)
+def _finish(parts: Services, row: LeaseRow, failed: dict[str, str]) -> None:
+    """The lease is done; forget the attempts of what is scored, count those of what failed."""
+    with parts.control.session() as session:
+        found = lease.find(session, row.id)
+        if found.state != "active":
+            return
+        found.state = "done"
+        lease.count_attempts(session, row.project_id, failed)
+        scored = [event_id for event_id in row.event_ids if event_id not in failed]
+        session.execute(
+            delete(AttemptRow).where(
+                AttemptRow.project_id == row.project_id, AttemptRow.event_id.in_(scored)
+            )
+        )
 
 
-def _insert_scores(
-    parts: Services,
-    project: str,
-    scores: list[r.Score],
-    weights: dict[str, float],
-    token: str | None,
-) -> None:
+def _insert_scores(parts: Services, project: str, scores: list[r.Score], token: str | None) -> None:
     now = rfc3339(parts.clock())
+    weights = marks.weights(parts.clickhouse, project, list({s.event_id for s in scores}))
     rows: list[dict[str, Any]] = [
         {
             "project": project,
