@@ -16,6 +16,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+import structlog
 from starlette.testclient import TestClient
 
 from driftline.collector.app import create_app
@@ -165,6 +166,13 @@ def poll(ask: Callable[[], T], seconds: float = DEADLINE_SECONDS) -> T:
         time.sleep(pause)
         pause = min(2 * pause, 0.2)
     return answer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Tracebacks without local variables, whose rendering takes seconds."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
 @pytest.fixture
