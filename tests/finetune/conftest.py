@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import pytest
 
@@ -21,13 +27,16 @@ from driftline.finetune.candidate import Candidate, load_candidate
 from driftline.finetune.prompt import Renderer
 from driftline.finetune.rows import Row
 from driftline.metrics.models import SMOLLM2, resolve
+from driftline.sdk.api import Api
 from driftline.sdk.records import Event, EventRow, Message
+from driftline.supervisor.ports import free_port
 
 CHATML = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content']"
     " + '<|im_end|>' + '\n'}}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+DEADLINE_SECONDS = 120.0
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
@@ -204,3 +213,83 @@ def traffic(
         scores={} if scores is None else scores,
     )
     return row, event
+
+
+@dataclass(frozen=True)
+class Collector:
+    """A real collector: where it is, an administrator's client, a trainer's key."""
+
+    url: str
+    admin: Api
+    key: str
+
+    def project(self, name: str) -> Api:
+        self.admin.create_project(name)
+        return self.admin.for_project(name)
+
+
+@pytest.fixture(scope="session")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """`python -m driftline.collector` on a free port, with an embedded ClickHouse of its own."""
+    home, port = tmp_path_factory.mktemp("collector"), free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = {"DRIFTLINE_HOME": str(home), "DRIFTLINE_PORT": str(port)}
+    with (home / "log").open("wb") as log, spawn("driftline.collector", [], settings, log) as child:
+        wait_until(
+            lambda: child.poll() is not None or Api(url, "", retries=0).ready(),
+            "the collector starts",
+        )
+        assert child.poll() is None, (home / "log").read_text()
+        admin = Api(url, (home / "admin.key").read_text().strip())
+        yield Collector(url, admin, admin.create_key("work", "trainer").secret)
+    assert child.returncode == 0
+
+
+@contextmanager
+def spawn(
+    module: str, arguments: list[str], settings: dict[str, str], log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A module as a process, with these settings only; ended by SIGTERM."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")}
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, env=own | settings, stdout=log, stderr=log) as child:
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.terminate()
+                child.wait(DEADLINE_SECONDS)
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline, pause = time.monotonic() + DEADLINE_SECONDS, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {DEADLINE_SECONDS:.0f} s"
+        pause.wait(0.05)
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], bool], str], None]:
+    """Wait for a condition with a deadline."""
+    return wait_until
+
+
+StartTrainer = Callable[..., "AbstractContextManager[subprocess.Popen[bytes]]"]
+
+
+@pytest.fixture
+def start_trainer(collector: Collector, tmp_path: Path) -> StartTrainer:
+    """`python -m driftline.finetune` against the collector; its home is tmp_path/home."""
+
+    @contextmanager
+    def start(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        flags = ["--home", str(tmp_path / "home"), "--health-port", "0", "--threads", "1"]
+        settings = {"DRIFTLINE_URL": collector.url, "DRIFTLINE_API_KEY": collector.key}
+        command = [*flags, "--lease-seconds", "8", *arguments]
+        with (
+            (tmp_path / "trainer.log").open("ab") as log,
+            spawn("driftline.finetune", command, settings, log) as child,
+        ):
+            yield child
+
+    return start
