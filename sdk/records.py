@@ -2,6 +2,8 @@
 
 Times are RFC 3339 strings in UTC, durations carry their unit in the name, money is US dollars.
 Unknown JSON keys are ignored, so an older client reads a newer collector.
+
+Longer than 400 lines because it is one noun, the vocabulary of the API, and belongs in one place.
 """
 
 from __future__ import annotations
