@@ -9,7 +9,9 @@ type's name: its `repr` may be huge, slow, or query a database.
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ MAX_FIELD_BYTES = 1 << 20
 MAX_DEPTH = 24
 MAX_NODES = 20_000  # 2 ms on the caller's thread at worst
 MAX_DATA_URL = 4096  # an inlined image says nothing to a text metric
+TEXTUAL = (("pathlib", "PurePath"), ("uuid", "UUID"), ("decimal", "Decimal"))
 OBJECT_BYTES = 256  # what an object that is not looked into counts
 
 
@@ -149,20 +152,21 @@ def _unwrap(value: Any) -> object:
 
 
 def _named(value: Any) -> object:
-    import enum
-    import pathlib
-    import uuid
-    from decimal import Decimal
-
     if isinstance(value, enum.Enum):
         return value.value
-    if isinstance(value, (pathlib.PurePath, uuid.UUID, Decimal, complex)):
+    if any(isinstance(value, _loaded(module, name)) for module, name in TEXTUAL):
         return str(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
         return float(value)
     return _type_name(value)
+
+
+def _loaded(module: str, name: str) -> type | tuple[()]:
+    """A class of a module that the app has imported; nothing is imported for it (see transport)."""
+    found: type | tuple[()] = getattr(sys.modules.get(module), name, ())
+    return found
 
 
 def _type_name(value: object) -> str:

@@ -6,6 +6,7 @@ The seam: buffer -> batches -> transport. Whatever sends lines (HTTP, memory, la
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import json
 import os
@@ -71,8 +72,10 @@ class HttpTransport:
         if project:
             self._headers["Driftline-Project"] = urllib.parse.quote(project)
         self._timeout = timeout_seconds
-        # Loaded here, not by the sender: a fork during an import leaves its lock held in the child.
+        # Loaded here, not by the sender: a fork in the middle of an import leaves the child with a
+        # lock that nobody holds, or with half a module (the codec that getaddrinfo asks for).
         importlib.import_module("http.client")
+        codecs.lookup("idna")
         self._connection: http.client.HTTPConnection | None = None
         self._pid = os.getpid()
 

@@ -168,13 +168,14 @@ def run_script() -> RunScript:
 
     def run(code: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         env = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-W", "error", "-c", code],
             env=env | environ,
             capture_output=True,
             text=True,
             timeout=60,
-            check=True,
         )
+        assert done.returncode == 0, done.stderr
+        return done
 
     return run

@@ -68,7 +68,8 @@ for n in range(3):
         raise SystemExit(0)
     children.append(pid)
 for pid in children:
-    assert os.waitpid(pid, 0)[1] == 0
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, status
 driftline.log(name="parent after")
 """
     run_script(code, DRIFTLINE_URL=sink.url, DRIFTLINE_API_KEY="k", DRIFTLINE_FLUSH_SECONDS="60")
@@ -124,10 +125,10 @@ driftline.init()
 stop = threading.Event()
 
 def chatter():
-    while not stop.is_set():
+    while not stop.wait(0.0001):
         driftline.log(name="chatter")
 
-threads = [threading.Thread(target=chatter) for _ in range(2)]
+threads = [threading.Thread(target=chatter, daemon=True) for _ in range(2)]
 for thread in threads:
     thread.start()
 for n in range(20):
@@ -135,11 +136,11 @@ for n in range(20):
     if pid == 0:
         driftline.log(name=f"child {n:02}")
         os._exit(0 if driftline.flush(20) else 3)
-    assert os.waitpid(pid, 0)[1] == 0
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, status
 stop.set()
 for thread in threads:
     thread.join()
-driftline.flush(20)
 """
     run_script(code, DRIFTLINE_URL=sink.url, DRIFTLINE_API_KEY="k")
     assert [n for n in names(sink) if n != "chatter"] == [f"child {n:02}" for n in range(20)]
