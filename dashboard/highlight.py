@@ -1,27 +1,16 @@
 """Model output with its suspicious parts marked, as HTML that shows hostile text as text.
 
 Every character of the text goes through `html.escape`; the only markup is our own. A marked part
-has a background, a wavy
-underline and a label, so that it does not depend on colour.
+has a background, a wavy underline and a label, so that it does not depend on colour.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from driftline.sdk.records import TextSpan
-
-BOX = (
-    "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.65;font-size:0.95rem;"
-    "border-left:3px solid rgba(128,128,128,.35);padding:.25rem 0 .25rem .9rem"
-)
-MARK = (
-    "background:rgba(230,159,0,.28);color:inherit;border-radius:3px;padding:0 .1em;"
-    "text-decoration:underline wavy #d55e00 1.5px;text-underline-offset:3px"
-)
-LABEL = "font-size:.7rem;font-weight:600;opacity:.8;margin-left:.2em;white-space:nowrap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +37,18 @@ def parts(text: str, spans: Sequence[TextSpan]) -> list[Part]:
     return found
 
 
-def highlighted(text: str, spans: Sequence[TextSpan]) -> str:
-    """The HTML of a text with its spans marked."""
+def highlighted(role: str, text: str, spans: Sequence[TextSpan]) -> str:
+    """A message whose spans are marked."""
     body = "".join(_html(part) for part in parts(text, spans))
-    return f'<div style="{BOX}">{body}</div>'
+    return (
+        f'<div class="dl-message"><div class="dl-role">{escape(role)}</div>'
+        f'<div class="dl-body">{body}</div></div>'
+    )
 
 
 def _html(part: Part) -> str:
-    text = html.escape(part.text)
+    text = escape(part.text)
     if part.span is None:
         return text
-    label = f"{html.escape(part.span.label or 'suspicious')} {part.span.score:.2f}"
-    return f'<mark style="{MARK}">{text}</mark><span style="{LABEL}">[{label}]</span>'
+    flag = escape(f"{part.span.label or 'unsupported?'} {100 * part.span.score:.0f} %")
+    return f'<mark>{text}</mark><span class="dl-flag">[{flag}]</span>'

@@ -1,8 +1,56 @@
-"""Numbers and times as people read them: units always, "not enough data" instead of a guess."""
+"""Names, numbers and times as people read them: units always, "not enough data" for no value."""
 
 from __future__ import annotations
 
 NONE = "not enough data"
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+NAMES = {
+    "hallucination": "Hallucination risk",
+    "prompt_perplexity": "Prompt perplexity",
+    "response_perplexity": "Answer perplexity",
+    "prompt_bits_per_byte": "Prompt bits per byte",
+    "response_bits_per_byte": "Answer bits per byte",
+    "prompt_length": "Prompt length",
+    "response_length": "Answer length",
+    "response_words": "Words in the answer",
+    "response_sentences": "Sentences in the answer",
+    "response_sentence_length": "Sentence length",
+    "response_type_token_ratio": "Variety of words",
+    "response_repetition": "Repetition",
+    "response_readability": "Reading ease",
+    "response_refusal": "Refusals",
+    "response_novel_words": "Words not in the context",
+    "prompt_embedding": "What is asked",
+    "response_embedding": "What is answered",
+    "prompt_novelty": "New kinds of prompts",
+    "scored": "Scored",
+}
+UNITS = {
+    "hallucination": "probability",
+    "prompt_perplexity": "perplexity",
+    "response_perplexity": "perplexity",
+    "prompt_bits_per_byte": "bits per byte",
+    "response_bits_per_byte": "bits per byte",
+    "prompt_length": "characters",
+    "response_length": "characters",
+    "response_words": "words",
+    "response_sentences": "sentences",
+    "response_sentence_length": "words a sentence",
+    "response_type_token_ratio": "distinct ÷ all words",
+    "response_repetition": "share repeated",
+    "response_readability": "Flesch score",
+    "response_refusal": "share of answers",
+    "response_novel_words": "share of words",
+}
+
+
+def name_of(score: str) -> str:
+    """A score or drift signal as a heading; a name that an app made up stays its own."""
+    return NAMES.get(score) or score.replace("_", " ")
+
+
+def unit_of(score: str) -> str:
+    return UNITS.get(score, "")
 
 
 def count(value: int) -> str:
@@ -10,33 +58,45 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def plural(value: int, one: str) -> str:
+    """ "1 event", "2 events"."""
+    return f"{count(value)} {one}{'' if value == 1 else 's'}"
+
+
 def share(part: int, whole: int) -> str:
-    """A percentage, or NONE of nothing."""
-    return f"{100 * part / whole:.1f} %" if whole else NONE
+    """A percentage, or NONE of nothing; never rounded up to 100 % or down to 0 %."""
+    if not whole:
+        return NONE
+    if part in (0, whole):
+        return f"{100 * part // whole} %"
+    return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
 
 
 def milliseconds(value: float | None) -> str:
     if value is None:
         return NONE
-    return f"{value:,.0f} ms" if value < 10_000 else f"{value / 1000:,.1f} s"
+    return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.2f} s"
 
 
 def dollars(value: float | None) -> str:
     if value is None:
         return "no price"
-    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
+    if value == 0 or value >= 1:
+        return f"${value:,.2f}"
+    return f"${value:.2g}" if value < 0.01 else f"${value:.3f}"
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    return (
-        NONE if value is None else f"{value:,.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"
-    )
+def number(value: float | None, digits: int = 3, none: str = NONE) -> str:
+    """A value to so many significant digits."""
+    if value is None:
+        return none
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def p_value(value: float | None) -> str:
     if value is None:
         return NONE
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.0001" if value < 0.0001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
 
 
 def when(time: str) -> str:
@@ -44,6 +104,12 @@ def when(time: str) -> str:
     return f"{time[:10]} {time[11:19]} UTC" if time else "–"
 
 
-def short(identifier: str) -> str:
-    """The end of an id: UUIDv7s begin alike."""
-    return f"…{identifier[-8:]}" if len(identifier) > 10 else identifier
+def day(time: str) -> str:
+    """An RFC 3339 time as 21 Nov 05:23 UTC, for lists."""
+    return f"{time[8:10]} {MONTHS[int(time[5:7]) - 1]} {time[11:16]} UTC" if time else "–"
+
+
+def one_line(text: str, length: int) -> str:
+    """The beginning of a text, on one line."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else f"{flat[: length - 1]}…"

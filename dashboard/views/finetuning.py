@@ -2,64 +2,73 @@
 
 import streamlit as st
 
-from driftline.dashboard import charts, wording
-from driftline.dashboard.session import api, param, plain
+from driftline.dashboard import job_report, markup, wording
+from driftline.dashboard.chooser import Entry, choose
+from driftline.dashboard.session import api, link, refreshed, tried
 from driftline.sdk import records as r
 
-STATES = {
-    "proposed": "○ proposed",
-    "queued": "○ queued",
-    "preparing_data": "◉ preparing data",
-    "pilot": "◉ pilot",
-    "training": "◉ training",
-    "evaluating": "◉ evaluating",
-    "promoted": "● promote",
-    "rejected": "▲ reject",
-    "failed": "▲ failed",
-    "cancelled": "□ cancelled",
+MAX_JOBS = 100
+STATES: dict[str, tuple[str, markup.Tone]] = {
+    "proposed": ("● waits for approval", "warn"),
+    "queued": ("● queued", "calm"),
+    "preparing_data": ("● preparing data", "calm"),
+    "pilot": ("● pilot", "calm"),
+    "training": ("● training", "calm"),
+    "evaluating": ("● evaluating", "calm"),
+    "promoted": ("✔ promote", "good"),
+    "rejected": ("✘ reject", "bad"),
+    "failed": ("✘ failed", "bad"),
+    "cancelled": ("■ cancelled", "calm"),
 }
-WAY = ("queued", "preparing_data", "pilot", "training", "evaluating")
 ENDS = ("promoted", "rejected", "failed", "cancelled")
-REFRESH_SECONDS = 10
+WAY = ("queued", "preparing_data", "pilot", "training", "evaluating")
 
 
 def page() -> None:
     st.title("Fine-tuning")
-    jobs = api().jobs(limit=200)
+    jobs = api().jobs(limit=MAX_JOBS)
     if not jobs:
-        st.info(
-            "No job yet. An incident proposes one when the monitor says so: "
-            "`driftline monitor set --finetune propose`",
-            icon=":material/build:",
-        )
+        nothing()
     else:
-        job_id = chosen(jobs)
-        job = api().job(job_id)
-        if job.state in ENDS:
-            show(job)
-        else:
-            live(job_id)
+        entries = [
+            Entry(j.id, f"{STATES[j.state][0]} · {wording.day(j.created_at)}", origin(j))
+            for j in jobs
+        ]
+        left, right = st.columns([1, 3], gap="medium")
+        with left:
+            chosen = choose("job", wording.plural(len(jobs), "job"), entries)
+        with right:
+            one_job(chosen)
     registry()
 
 
-def chosen(jobs: list[r.Job]) -> str:
-    """The job to show: the one in the URL, else the newest."""
-    ids = [job.id for job in jobs]
-    names = {j.id: f"{wording.when(j.created_at)} · {STATES[j.state]}" for j in jobs}
-    wanted = param("job")
-    picked = st.selectbox(
-        f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}, newest first",
-        ids,
-        index=ids.index(wanted) if wanted in ids else 0,
-        format_func=lambda job_id: names[job_id],
+def nothing() -> None:
+    st.html(
+        markup.banner(
+            "No job yet",
+            "An incident asks for one. It trains on the traffic that passed the quality filter, "
+            "and a gate decides whether the result may be promoted.",
+            "calm",
+        )
     )
-    st.query_params["job"] = picked
-    return picked
+    st.caption("What an incident does: `driftline monitor set --finetune propose|auto|off`")
 
 
-@st.fragment(run_every=REFRESH_SECONDS)
+def origin(job: r.Job) -> str:
+    return f"{'from an incident' if job.incident_id else 'started by hand'}, {job.spec.base}"
+
+
+def one_job(job_id: str) -> None:
+    """A finished job as it is; a running one redraws itself."""
+    job = api().job(job_id)
+    if job.state in ENDS:
+        show(job)
+    else:
+        live(job_id)
+
+
+@refreshed
 def live(job_id: str) -> None:
-    """A running job, refreshed by itself."""
     job = api().job(job_id)
     show(job)
     if job.state in ENDS:
@@ -68,141 +77,76 @@ def live(job_id: str) -> None:
 
 def show(job: r.Job) -> None:
     verdict(job)
-    progress(job)
+    end, tone = STATES[job.state] if job.state in ENDS else ("", "calm")
+    names = [name.replace("_", " ") for name in WAY]
+    st.html(markup.steps(names, reached(job), end, tone))
     act(job)
-    if job.dataset:
-        dataset(job.dataset)
-    if job.losses:
-        curves(job)
-    if job.gate:
-        gate(job.gate)
-    with st.expander("Specification and lineage"):
-        rows = [{"field": key, "value": str(value)} for key, value in r.encode(job.spec).items()]
-        st.dataframe(rows, hide_index=True, height="content", alt="Job specification")
     if job.incident_id:
-        link = {"incident": job.incident_id}
+        query, icon = link("incident", job.incident_id), ":material/notifications:"
         label = "The incident that asked for it"
-        st.page_link(
-            "views/incidents.py",
-            label=label,
-            icon=":material/notification_important:",
-            query_params=link,
-        )
+        st.page_link("views/incidents.py", label=label, icon=icon, query_params=query)
+    job_report.show(job)
 
 
 def verdict(job: r.Job) -> None:
-    """The end, prominently."""
-    message = plain(job.message or "")
-    if job.state == "promoted":
-        st.success(f"**Verdict: promote.** {message}", icon=":material/check_circle:")
-    elif job.state == "rejected":
-        st.error(f"**Verdict: reject.** {message}", icon=":material/cancel:")
-    elif job.state == "failed":
-        st.error(f"**Failed.** {plain(job.error)}", icon=":material/error:")
-    else:
-        st.info(f"**{STATES[job.state]}** {message}")
+    """How it stands, or how it ended, prominently."""
+    state, tone = STATES[job.state]
+    title = f"Verdict: {state}" if job.state in ("promoted", "rejected") else state
+    words = job.gate.summary if job.gate else job.error or job.message or waits_for(job)
+    st.html(markup.banner(title, words, tone))
 
 
-def progress(job: r.Job) -> None:
-    """Where on its way the job is."""
-    reached = len(WAY) if job.state in ENDS else WAY.index(job.state) if job.state in WAY else -1
-    marks = [
-        f"{'●' if index < reached else '◉' if index == reached else '○'} {name.replace('_', ' ')}"
-        for index, name in enumerate(WAY)
-    ]
-    st.caption("  →  ".join([*marks, STATES[job.state] if job.state in ENDS else "○ verdict"]))
+def waits_for(job: r.Job) -> str:
+    if job.state == "proposed":
+        return "Nothing is trained before somebody approves it."
+    if job.state == "queued":
+        return "Waiting for an executor: `driftline trainer`"
+    return ""
+
+
+def reached(job: r.Job) -> int:
+    """Which stage is under way; for an ended job the first one that it has nothing of."""
+    if job.state in WAY:
+        return WAY.index(job.state)
+    phases = {point.phase for point in job.losses}
+    signs = [bool(job.executor), job.dataset, "pilot" in phases, "train" in phases, job.gate]
+    return next((n for n, sign in enumerate(signs) if not sign), len(WAY))
 
 
 def act(job: r.Job) -> None:
     if job.state in ENDS:
         return
-    approve, cancel, _ = st.columns([1, 1, 4])
-    if job.state == "proposed" and approve.button("Approve", type="primary"):
-        api().approve_job(job.id)
+    with st.container(horizontal=True):
+        waits = job.state == "proposed"
+        approve = waits and st.button("Approve", type="primary", icon=":material/check:")
+        cancel = st.button("Cancel", icon=":material/close:")
+    if approve and tried(lambda: api().approve_job(job.id)):
         st.rerun()
-    if cancel.button("Cancel"):
-        api().cancel_job(job.id)
+    if cancel and tried(lambda: api().cancel_job(job.id)):
         st.rerun()
-
-
-def dataset(d: r.DatasetReport) -> None:
-    st.subheader("Dataset")
-    columns = st.columns(4)
-    columns[0].metric("Considered", wording.count(d.considered), border=True)
-    columns[1].metric("Train", wording.count(d.train), border=True)
-    columns[2].metric("Validation", wording.count(d.validation), border=True)
-    columns[3].metric("Test (held out)", wording.count(d.test), border=True)
-    rows = [
-        {"left out because": reason.replace("_", " "), "rows": n}
-        for reason, n in sorted(d.dropped.items(), key=lambda item: -item[1])
-        if n
-    ]
-    if rows:
-        st.dataframe(rows, hide_index=True, height="content", alt="Rows left out, by reason")
-
-
-def curves(job: r.Job) -> None:
-    st.subheader("Loss")
-    columns = st.columns(2)
-    for column, phase in zip(columns, ("train", "pilot"), strict=True):
-        if any(point.phase == phase for point in job.losses):
-            with column:
-                st.caption("the run" if phase == "train" else "the pilot on a small subset")
-                st.altair_chart(charts.losses(job.losses, phase), alt=f"Loss curves, {phase}")
-
-
-def gate(g: r.GateReport) -> None:
-    st.subheader("Gate")
-    rows = [
-        {
-            "": "● passed" if check.passed else "▲ failed",
-            "check": check.name.replace("_", " "),
-            "decides": "yes" if check.hard else "no, shown only",
-            "in words": check.words,
-            "before": wording.number(check.baseline),
-            "after": wording.number(check.value),
-            "threshold": wording.number(check.threshold),
-        }
-        for check in g.checks
-    ]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        height="content",
-        column_config={"in words": st.column_config.TextColumn("in words", width="large")},
-        alt="Checks of the gate",
-    )
-    if not g.examples:
-        return
-    st.subheader("Everyday prompts, before and after")
-    for example in g.examples[:6]:
-        st.caption(plain(example.prompt))
-        before, after = st.columns(2)
-        before.code(example.before or "(empty)", language=None, wrap_lines=True)
-        after.code(example.after or "(empty)", language=None, wrap_lines=True)
 
 
 def registry() -> None:
-    st.subheader("Registry")
+    st.subheader("Registered models")
     models = api().models()
     if not models:
-        st.caption("Nothing registered yet.")
+        st.caption("Nothing registered yet. A finished job registers its adapter with a manifest.")
         return
-    rows = [
-        {
-            "verdict": "● promote" if m.verdict == "promote" else "▲ reject",
-            "name": m.name,
-            "version": m.version,
-            "base": m.base,
-            "adapter sha256": m.sha256[:12],
-            "made": wording.when(m.created_at),
-            "where": m.uri,
-        }
-        for m in models
-    ]
-    st.dataframe(rows, hide_index=True, height="content", alt="Registered models")
-    with st.expander("Manifest of the newest"):
+    heads = ["verdict", "model", "base", "made", "where"]
+    st.html(markup.table(heads, [model(m) for m in models], "Registered models"))
+    with st.expander(f"Manifest of the newest, version {models[0].version}"):
         st.code(models[0].manifest, language="json", wrap_lines=True)
+
+
+def model(m: r.ModelVersion) -> list[markup.Column]:
+    good = m.verdict == "promote"
+    return [
+        markup.pill_cell("✔ promote" if good else "✘ reject", "good" if good else "bad"),
+        markup.Cell(f"{m.name} v{m.version}", sub=f"adapter {m.sha256[:12]}"),
+        markup.Cell(m.base, sub=f"sha256 {m.base_sha256[:12]}"),
+        wording.when(m.created_at),
+        markup.Cell(m.uri, "code"),
+    ]
 
 
 page()

@@ -2,155 +2,219 @@
 
 import streamlit as st
 
-from driftline.dashboard import charts, wording
-from driftline.dashboard.session import api, choose_range, plain
+from driftline.dashboard import charts, markup, reads, wording
+from driftline.dashboard.session import (
+    api,
+    collector_url,
+    current_project,
+    heading,
+    link,
+    plain,
+    refreshed,
+)
 from driftline.sdk import records as r
 
-BUCKETS = 60
-QUALITY = ("hallucination", "response_perplexity", "response_bits_per_byte", "response_length")
+QUALITY = ("hallucination", "response_perplexity", "response_length", "response_refusal")
+SHOWN_FIRST = 2
+EMPTY_SHARE = 0.4  # of the range before the first event: then look at the rest more closely
+LAGGING_EVENTS = 50
 FIRST_EVENT = """import driftline
 
-driftline.init(url="{url}", api_key="sk-dl-...")   # driftline keys create --scope ingest
+driftline.init(url="{url}", api_key="sk-dl-…")  # a key: driftline keys create --scope ingest
 driftline.log(input="What is your return policy?", output="30 days.", model="my-model")"""
 
 
 def page() -> None:
-    st.title("Overview")
-    start, end = choose_range()
-    overview = api().overview(start=start, end=end, buckets=BUCKETS)
-    if not overview.events:
-        teach()
+    start, end = heading("Overview")
+    project = current_project()
+    found = reads.overview(project, start, end)
+    if not found.events:
+        teach(found)
         return
-    tiles(overview)
-    backlog(overview)
-    left, right = st.columns(2)
+    start = first_event(found)
+    now(project, start, end)
+    traffic(reads.overview(project, start, end))
+    quality(project, start, end)
+    accounting(found)
+
+
+def first_event(o: r.Overview) -> str:
+    """Where to begin: the range's start, or the first event when most of the range is empty."""
+    skipped = next(n for n, bucket in enumerate(o.series) if bucket.events)
+    return o.series[skipped].time if skipped > EMPTY_SHARE * len(o.series) else o.start
+
+
+def teach(o: r.Overview) -> None:
+    """What to do when nothing has arrived."""
+    if o.accepted_total:
+        st.info("No events in this time range. Choose a longer one.", icon=":material/schedule:")
+        return
+    st.subheader("Send the first event")
+    st.write("Nothing has arrived in this project yet. Two lines are enough:")
+    st.code(FIRST_EVENT.format(url=collector_url()), language="python")
+    st.caption("OpenAI clients: `client = driftline.wrap_openai(OpenAI())` logs every call.")
+    if o.dropped_total or o.lost_by_clients:
+        accounting(o)
+
+
+# ------------------------------------------------------------------ now
+
+
+@refreshed
+def now(project: str, start: str, end: str) -> None:
+    """What needs a look, and the key numbers with their course."""
+    o = reads.overview(project, start, end)
+    risk = reads.score_series(project, "hallucination", start, end)
+    attention(o)
+    first, second = st.columns(4), st.columns(4)
+    volume_tiles(o, list(first))
+    quality_tiles(o, risk, list(second))
+
+
+def attention(o: r.Overview) -> None:
+    """Say so when something is wrong or incomplete."""
+    if o.open_incidents:
+        newest = api().incidents(limit=1)[0]
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        title = f"▲ {wording.plural(o.open_incidents, 'open incident')}"
+        left.html(markup.banner(title, newest.summary, "bad"))
+        query = link("incident", newest.id)
+        label, icon = "Open the incident", ":material/arrow_forward:"
+        right.page_link("views/incidents.py", label=label, icon=icon, query_params=query)
+    if o.failed_scoring:
+        words = f"{wording.plural(o.failed_scoring, 'event')} could not be scored"
+        st.warning(f"{words}; their traces say why.", icon=":material/warning:")
+    if o.pending > max(LAGGING_EVENTS, o.events // 10):
+        words = f"{wording.plural(o.pending, 'event')} wait for a worker; quality numbers lag. "
+        st.warning(f"{words}More workers: `driftline worker`", icon=":material/hourglass_top:")
+
+
+def volume_tiles(o: r.Overview, columns: list[st.delta_generator.DeltaGenerator]) -> None:
+    counts = [float(bucket.events) for bucket in o.series]
+    errors = [float(bucket.errors) for bucket in o.series]
+    tile(columns[0], "Events", wording.count(o.events), "in this range", counts, "bar")
+    wrong = wording.share(o.errors, o.events)
+    tile(columns[1], "Error rate", wrong, f"{wording.count(o.errors)} failed", errors, "bar")
+    p50 = [b.latency_p50_ms for b in o.series if b.latency_p50_ms is not None]
+    p95 = [b.latency_p95_ms for b in o.series if b.latency_p95_ms is not None]
+    tile(
+        columns[2],
+        "Latency, median",
+        wording.milliseconds(o.latency_p50_ms),
+        "half are faster",
+        p50,
+    )
+    tile(
+        columns[3], "Latency, p95", wording.milliseconds(o.latency_p95_ms), "1 in 20 is slower", p95
+    )
+
+
+def quality_tiles(
+    o: r.Overview, risk: r.ScoreSeries, columns: list[st.delta_generator.DeltaGenerator]
+) -> None:
+    values = [p.value for p in risk.points if p.value is not None]
+    n = sum(p.n for p in risk.points)
+    mean = sum((p.value or 0.0) * p.n for p in risk.points) / n if n else None
+    told = f"mean over {wording.plural(n, 'answer')}" if n else "no context, or no worker"
+    tile(columns[0], "Hallucination risk", wording.number(mean, 2), told, values)
+    waiting = f"{wording.count(o.pending)} waiting" if o.pending else "nothing waiting"
+    tile(columns[1], "Scored", wording.share(o.scored, o.events), waiting, [])
+    cost = [bucket.cost for bucket in o.series]
+    tokens = f"{wording.count(o.input_tokens + o.output_tokens)} tokens"
+    price = wording.dollars(o.cost or None)
+    tile(columns[2], "Cost", price, tokens, cost if o.cost else [])
+    state = "needs a look" if o.open_incidents else "all calm"
+    tile(columns[3], "Open incidents", wording.count(o.open_incidents), state, [])
+
+
+def tile(
+    column: st.delta_generator.DeltaGenerator,
+    label: str,
+    value: str,
+    told: str,
+    course: list[float],
+    kind: str = "line",
+) -> None:
+    """A number, what it means, and how it went."""
+    column.metric(
+        label,
+        value,
+        delta=told,
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        height=172,
+        chart_data=course if any(course) else None,
+        chart_type="bar" if kind == "bar" else "line",
+    )
+
+
+# ------------------------------------------------------------------ charts
+
+
+def traffic(o: r.Overview) -> None:
+    left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader("Events")
-        st.altair_chart(charts.events_over_time(overview.series), alt="Events per time bucket")
+        st.subheader("Traffic")
+        st.altair_chart(charts.events_over_time(o.series), alt="Events per time bucket")
     with right:
         st.subheader("Latency")
-        st.altair_chart(charts.latency_over_time(overview.series), alt="Latency p50 and p95")
-    quality(start, end)
-    accounting(overview)
+        st.altair_chart(charts.latency_over_time(o.series), alt="Latency, median and p95")
 
 
-def teach() -> None:
-    """What to do when nothing has arrived."""
-    st.info("No events in this time range. Send the first one:", icon=":material/waving_hand:")
-    st.code(FIRST_EVENT.format(url=api().url), language="python")
-
-
-def tiles(o: r.Overview) -> None:
-    counts = [float(bucket.events) for bucket in o.series]
-    latencies = [b.latency_p95_ms for b in o.series if b.latency_p95_ms is not None]
-    columns = st.columns(6)
-    columns[0].metric(
-        "Events",
-        wording.count(o.events),
-        border=True,
-        height="stretch",
-        chart_data=counts,
-        chart_type="bar",
-    )
-    columns[1].metric(
-        "Scored",
-        wording.share(o.scored, o.events),
-        border=True,
-        height="stretch",
-        delta=f"{wording.count(o.pending)} waiting" if o.pending else "all done",
-        delta_color="off",
-        delta_arrow="off",
-    )
-    columns[2].metric(
-        "Errors",
-        wording.share(o.errors, o.events),
-        border=True,
-        height="stretch",
-        delta=f"{wording.count(o.errors)} of {wording.count(o.events)}",
-        delta_color="off",
-        delta_arrow="off",
-    )
-    columns[3].metric(
-        "Latency p95",
-        wording.milliseconds(o.latency_p95_ms),
-        border=True,
-        height="stretch",
-        chart_data=latencies,
-    )
-    columns[4].metric(
-        "Tokens",
-        wording.count(o.input_tokens + o.output_tokens),
-        border=True,
-        height="stretch",
-        delta=f"cost {wording.dollars(o.cost)}",
-        delta_color="off",
-        delta_arrow="off",
-    )
-    columns[5].metric(
-        "Open incidents",
-        o.open_incidents,
-        border=True,
-        height="stretch",
-        delta="needs a look" if o.open_incidents else "all calm",
-        delta_color="inverse" if o.open_incidents else "off",
-        delta_arrow="off",
-    )
-
-
-def backlog(o: r.Overview) -> None:
-    """Say so when what is shown is not complete."""
-    if o.failed_scoring:
-        st.warning(
-            f"{wording.count(o.failed_scoring)} events could not be scored; their traces say why.",
-            icon=":material/warning:",
-        )
-    if o.pending > max(50, o.events // 10):
-        st.warning(
-            f"{wording.count(o.pending)} events wait for a worker; quality numbers lag behind. "
-            "More workers: `driftline worker`",
-            icon=":material/hourglass_top:",
-        )
-
-
-def quality(start: str, end: str) -> None:
+def quality(project: str, start: str, end: str) -> None:
     """Scores over time; perplexities aggregate over tokens, not over rows."""
-    st.subheader("Quality over time")
-    names = api().score_names(start=start, end=end)
+    names = [name for name in reads.score_names(project, start, end) if name != "scored"]
     preferred = [name for name in QUALITY if name in names]
-    rest = [name for name in names if name not in preferred and name != "scored"]
-    chosen = st.multiselect("Scores", preferred + rest, default=preferred[:2], key="scores")
-    if not chosen:
-        st.caption("Nothing is scored yet." if not names else "Choose a score.")
-    columns = st.columns(2)
+    title, picker = st.columns([1, 2], vertical_alignment="bottom")
+    title.subheader("Quality")
+    chosen = picker.multiselect(
+        "Scores",
+        preferred + [name for name in names if name not in preferred],
+        default=preferred[:SHOWN_FIRST],
+        format_func=wording.name_of,
+        key="scores",
+        label_visibility="collapsed",
+        placeholder="Choose scores to show",
+    )
+    if not names:
+        st.info("Nothing is scored yet. Start a worker: `driftline worker`")
+    columns = st.columns(2, gap="medium")
     for index, name in enumerate(chosen):
-        series = api().score_series(name, start=start, end=end, buckets=BUCKETS)
         with columns[index % 2]:
-            st.markdown(f"**{plain(name)}** · {plain(series.aggregate)}")
-            if any(point.value is not None for point in series.points):
-                st.altair_chart(charts.score_over_time(series), alt=f"{name} over time")
-            else:
-                st.caption(wording.NONE)
+            one_score(reads.score_series(project, name, start, end))
+
+
+def one_score(series: r.ScoreSeries) -> None:
+    st.markdown(f"**{plain(wording.name_of(series.name))}**", help=plain(series.aggregate))
+    if any(point.value is not None for point in series.points):
+        picture = charts.score_over_time(series, wording.unit_of(series.name))
+        st.altair_chart(picture, alt=f"{wording.name_of(series.name)} over time")
+    else:
+        st.caption(wording.NONE)
 
 
 def accounting(o: r.Overview) -> None:
     """What was not stored, and why: nothing is lost in silence."""
-    st.subheader("Ingestion accounting")
-    st.caption(
-        "Since the project began; every event is either stored, or counted here with a reason."
-    )
-    rows = [
-        {"what": "stored", "reason": "", "events": o.accepted_total},
-        {"what": "sent again, stored once", "reason": "duplicate id", "events": o.duplicates_total},
+    st.subheader("Where every event went")
+    st.caption("Since the project began. An event is stored, or counted here with the reason.")
+    rows: list[list[markup.Column]] = [
+        [markup.pill_cell("✔ stored", "good"), "", number(o.accepted_total)],
+        [markup.pill_cell("sent again", "calm"), "same id, kept once", number(o.duplicates_total)],
     ]
     rows += [
-        {"what": "rejected by the collector", "reason": reason, "events": n}
+        [markup.pill_cell("✘ rejected", "bad"), reason.replace("_", " "), number(n)]
         for reason, n in sorted(o.dropped_total.items())
     ]
     rows += [
-        {"what": "lost by a client", "reason": reason, "events": n}
+        [markup.pill_cell("✘ lost by a client", "bad"), reason.replace("_", " "), number(n)]
         for reason, n in sorted(o.lost_by_clients.items())
     ]
-    st.dataframe(rows, hide_index=True, alt="Ingestion accounting")
+    st.html(markup.table(["what became of it", "reason", "events"], rows, "Ingestion accounting"))
+
+
+def number(value: int) -> markup.Cell:
+    return markup.Cell(wording.count(value), "number")
 
 
 page()

@@ -1,56 +1,94 @@
-"""The monitor, keys, webhooks, and whether the platform itself is well."""
+"""The platform's health, projects, keys, webhooks and how the project is watched."""
 
 import streamlit as st
 
-from driftline.dashboard import wording
-from driftline.dashboard.session import api, plain
+from driftline.dashboard import markup, wording
+from driftline.dashboard.session import api, current_project, refreshed, service
 from driftline.sdk import records as r
 from driftline.sdk.errors import AuthError
 
-SHOW = {
-    "enabled": "watched",
-    "reference_events": "reference (events)",
-    "window_events": "window (events)",
+MONITOR_WORDS = {
+    "enabled": "Watched for drift",
+    "reference_events": "Events in the reference",
+    "window_events": "Events in a window",
+    "alpha": "False alarms among calm windows, at most",
+    "permutations": "Permutations of a test",
+    "resolve_after": "Calm windows until an incident resolves",
+    "finetune": "What an incident does about fine-tuning",
 }
 
 
 def page() -> None:
     st.title("Settings")
     health()
-    st.subheader("Monitor")
-    monitor = r.encode(api().monitor())
-    job = monitor.pop("job") or {}
-    rows = [{"setting": SHOW.get(key, key), "value": str(value)} for key, value in monitor.items()]
-    rows += [{"setting": f"job.{key}", "value": str(value)} for key, value in job.items()]
-    st.dataframe(rows, hide_index=True, height="content", alt="Monitor settings")
-    st.caption("Change it: `driftline monitor set --help`")
-    webhooks()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        monitor()
+    with right:
+        projects()
+        webhooks()
     keys()
 
 
+@refreshed
 def health() -> None:
+    """Whether the collector is ready, and whether the workers keep up."""
     ready = api().ready()
-    (st.success if ready else st.error)(
-        f"Collector {plain(api().url)} is {'ready' if ready else 'not ready'}",
-        icon=":material/health_and_safety:",
+    o = api().overview(buckets=1)
+    st.html(
+        markup.facts(
+            [
+                ("Collector", f"{'✔ ready' if ready else '✘ not ready'} at {api().url}"),
+                ("Events, last 24 hours", wording.count(o.events)),
+                ("Waiting for a worker", wording.count(o.pending)),
+                ("Could not be scored", wording.count(o.failed_scoring)),
+                ("Stored since the beginning", wording.count(o.accepted_total)),
+            ]
+        )
     )
+
+
+def monitor() -> None:
+    st.subheader("Watch")
+    found = api().monitor()
+    values = r.encode(found)
+    rows: list[list[markup.Column]] = [
+        [words, markup.Cell(setting(values[name]), "code")] for name, words in MONITOR_WORDS.items()
+    ]
+    st.html(markup.table(["setting", "value"], rows, "How the project is watched"))
+    st.caption("Change it: `driftline monitor set --help`")
+
+
+def setting(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def projects() -> None:
+    st.subheader("Projects")
+    rows: list[list[markup.Column]] = [
+        [
+            markup.Cell(found.name, sub="shown here" if found.name == current_project() else ""),
+            wording.when(found.created_at),
+        ]
+        for found in service().projects()
+    ]
+    st.html(markup.table(["project", "since"], rows, "Projects"))
 
 
 def webhooks() -> None:
     st.subheader("Webhooks")
-    rows = [
-        {
-            "to": hook.url,
-            "events": ", ".join(hook.events),
-            "enabled": "yes" if hook.enabled else "no (the receiver said it is gone)",
-            "since": wording.when(hook.created_at),
-        }
+    rows: list[list[markup.Column]] = [
+        [
+            markup.pill_cell("✔ on", "good") if hook.enabled else markup.pill_cell("■ off", "calm"),
+            markup.Cell(hook.url, "code", sub=", ".join(hook.events)),
+            wording.when(hook.created_at),
+        ]
         for hook in api().webhooks()
     ]
     if rows:
-        st.dataframe(rows, hide_index=True, height="content", alt="Webhooks")
+        st.html(markup.table(["state", "to", "since"], rows, "Webhooks"))
     else:
-        st.caption("None: `driftline webhooks create https://…`")
+        st.caption("None. Be told of incidents: `driftline webhooks create https://…`")
 
 
 def keys() -> None:
@@ -59,19 +97,24 @@ def keys() -> None:
     try:
         found = api().keys()
     except AuthError:
-        st.caption("This dashboard's key may not list keys.")
+        st.caption("This dashboard's key may not list keys; that takes one of scope admin.")
         return
-    rows = [
-        {
-            "key": f"sk-dl-{key.id}-…{key.last4}",
-            "scope": key.scope,
-            "name": key.name,
-            "made": wording.when(key.created_at),
-            "revoked": wording.when(key.revoked_at),
-        }
+    if not found:
+        st.caption("None yet: `driftline keys create --scope ingest`")
+        return
+    rows: list[list[markup.Column]] = [
+        [
+            markup.pill_cell("■ revoked", "calm")
+            if key.revoked_at
+            else markup.pill_cell("✔ valid", "good"),
+            markup.Cell(f"sk-dl-{key.id}-…{key.last4}", "code"),
+            key.scope,
+            key.name,
+            wording.when(key.created_at),
+        ]
         for key in found
     ]
-    st.dataframe(rows, hide_index=True, height="content", alt="API keys")
+    st.html(markup.table(["state", "key", "scope", "name", "since"], rows, "API keys"))
 
 
 page()

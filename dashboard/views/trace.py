@@ -4,28 +4,35 @@ score.
 
 import streamlit as st
 
-from driftline.dashboard import wording
+from driftline.dashboard import markup, wording
 from driftline.dashboard.highlight import highlighted
-from driftline.dashboard.session import api, param, plain
+from driftline.dashboard.session import PROJECT_KEY, api, current_project, param, set_param
+from driftline.dashboard.waterfall import label, rows
 from driftline.sdk import records as r
 
-SHOWN_SPANS = ("hallucination",)
+MARKED_BY = ("hallucination",)  # the scores whose spans are shown in the answer
+SHORT_DOCUMENT = 280
 
 
 def page() -> None:
     st.title("Trace")
     trace_id = param("trace") or trace_of_event(param("event"))
     if not trace_id:
-        st.info("Open a trace from the list.", icon=":material/article:")
-        st.page_link("views/traces.py", label="Go to the traces", icon=":material/search:")
+        st.info("Choose a trace from the list to see it here.", icon=":material/article:")
+        query = {PROJECT_KEY: current_project()}
+        icon = ":material/list:"
+        st.page_link("views/traces.py", label="Go to the traces", icon=icon, query_params=query)
         return
     trace = api().trace(trace_id)
     event = pick(trace)
     scores = [score for score in trace.scores if score.event_id == event.id]
-    facts(event)
-    conversation, numbers = st.columns([3, 2], gap="large")
+    st.html(summary(event))
+    if event.error:
+        st.html(markup.banner("✘ Error", event.error, "bad"))
+    conversation, numbers = st.columns([3, 2], gap="medium")
     with conversation:
         messages(event, scores)
+        context(event)
     with numbers:
         score_table(scores)
         details(event)
@@ -37,65 +44,67 @@ def trace_of_event(event_id: str) -> str:
 
 def pick(trace: r.Trace) -> r.Event:
     """The span to show; a trace of one span needs no choice."""
-    events = trace.events
+    events = sorted(trace.events, key=lambda event: event.start_time)
     wanted = param("event")
-    index = next((i for i, e in enumerate(events) if e.id == wanted), 0)
+    index = next((n for n, e in enumerate(events) if e.id == wanted), busiest(events))
     if len(events) == 1:
         return events[0]
-    depth = depths(events)
-    st.caption(f"{len(events) + trace.more_events} spans")
-    chosen = st.radio(
-        "Span",
+    shown = st.empty()
+    chosen = st.selectbox(
+        "Show span",
         range(len(events)),
         index=index,
-        format_func=lambda i: plain(label(events[i], depth[events[i].span_id])),
+        format_func=lambda n: f"{n + 1}  {label(events[n])}",
     )
+    set_param("event", events[chosen].id)
+    set_param("trace", trace.trace_id)
+    shown.html(markup.waterfall(rows(events, chosen)))
+    if trace.more_events:
+        st.caption(f"{wording.plural(trace.more_events, 'later span')} not shown.")
     return events[chosen]
 
 
-def label(event: r.Event, depth: int) -> str:
-    mark = "" if event.status == "ok" else " · error"
-    took = wording.milliseconds(event.latency_ms)
-    return f"{'   ' * depth}{event.kind} {event.name or event.model} · {took}{mark}"
+def busiest(events: list[r.Event]) -> int:
+    """Which span to open: the first model call, or the first of all."""
+    return next((n for n, event in enumerate(events) if event.kind == "llm"), 0)
 
 
-def depths(events: list[r.Event]) -> dict[str, int]:
-    """How deep each span lies below its trace's root."""
-    parent = {event.span_id: event.parent_id for event in events}
-
-    def depth(span: str, seen: frozenset[str] = frozenset()) -> int:
-        above = parent.get(span, "")
-        return 0 if above not in parent or above in seen else 1 + depth(above, seen | {span})
-
-    return {span: depth(span) for span in parent}
-
-
-def facts(event: r.Event) -> None:
-    columns = st.columns([3, 1, 1, 1, 1])
-    columns[0].metric("Model", event.model or "–")
-    columns[1].metric("Latency", wording.milliseconds(event.latency_ms))
+def summary(event: r.Event) -> str:
     tokens = event.usage.get("input", 0) + event.usage.get("output", 0)
-    columns[2].metric("Tokens", wording.count(tokens))
-    columns[3].metric("Cost", wording.dollars(event.cost))
-    columns[4].metric("Status", event.status)
-    if event.error:
-        st.error(plain(event.error), icon=":material/notification_important:")
+    first = wording.milliseconds(event.time_to_first_token_ms)
+    return markup.facts(
+        [
+            ("Started", wording.when(event.start_time)),
+            ("Kind", event.kind),
+            ("Model", event.model),
+            ("Status", "✔ ok" if event.status == "ok" else "✘ error"),
+            ("Latency", wording.milliseconds(event.latency_ms)),
+            ("First token", first if event.time_to_first_token_ms is not None else ""),
+            ("Tokens in + out", wording.count(tokens) if tokens else ""),
+            ("Cost", wording.dollars(event.cost)),
+        ]
+    )
 
 
 def messages(event: r.Event, scores: list[r.Score]) -> None:
-    for message in event.input:
-        st.caption(plain(message.role))
-        st.code(message.content, language=None, wrap_lines=True)
-    spans = [span for score in scores if score.name in SHOWN_SPANS for span in score.spans]
-    st.caption(f"answer · {len(spans)} suspicious sentence{'' if len(spans) == 1 else 's'} marked")
-    st.html(highlighted(event.output, spans))
-    if event.context:
-        st.caption(f"retrieved context · {len(event.context)} documents")
-    for number, document in enumerate(event.context, 1):
-        with st.expander(f"document {number} · {wording.count(len(document))} characters"):
-            st.code(document, language=None, wrap_lines=True)
+    st.subheader("Conversation")
+    st.html("".join(markup.message(m.role, m.content) for m in event.input) or markup.quote("–"))
+    spans = [span for score in scores if score.name in MARKED_BY for span in score.spans]
+    marked = f" · {wording.plural(len(spans), 'suspicious part')} marked" if spans else ""
+    st.html(highlighted(f"answer{marked}", event.output or "(empty)", spans))
     for name, length in event.truncated.items():
-        st.caption(plain(f"{name} was cut; it had {wording.count(length)} characters"))
+        st.html(markup.quote(f"{name} was cut; it had {wording.count(length)} characters"))
+
+
+def context(event: r.Event) -> None:
+    """The passages that the answer had to rely on."""
+    if not event.context:
+        return
+    st.subheader("Retrieved context")
+    for number, document in enumerate(event.context, 1):
+        about = f"Document {number} · {wording.plural(len(document), 'character')}"
+        with st.expander(about, expanded=len(document) <= SHORT_DOCUMENT):
+            st.html(markup.quote(document))
 
 
 def score_table(scores: list[r.Score]) -> None:
@@ -103,27 +112,28 @@ def score_table(scores: list[r.Score]) -> None:
     if not scores:
         st.info("Not scored yet.", icon=":material/hourglass_top:")
         return
-    rows = [
-        {
-            "score": score.name,
-            "value": wording.number(score.value),
-            "label": score.label,
-            "explanation": score.explanation,
-            "source": score.source,
-            "model": score.model,
-            "version": score.metric_version,
-        }
-        for score in sorted(scores, key=lambda score: score.name)
+    ordered = sorted(scores, key=lambda s: (s.name not in MARKED_BY, s.name == "scored", s.name))
+    found = [score_row(score) for score in ordered]
+    st.html(markup.table(["score", "value", "what it says"], found, "Scores of this span"))
+
+
+def score_row(s: r.Score) -> list[markup.Column]:
+    bar = s.value if s.name in MARKED_BY else None
+    by = " · ".join(part for part in (s.source, s.model, f"version {s.metric_version}") if part)
+    return [
+        markup.Cell(wording.name_of(s.name), sub=s.name),
+        markup.Cell(wording.number(s.value, none="–"), "number", wording.unit_of(s.name), bar=bar),
+        markup.Cell(" · ".join(part for part in (s.label, s.explanation) if part) or "–", sub=by),
     ]
-    st.dataframe(rows, hide_index=True, height="content", alt="Scores of this event")
 
 
 def details(event: r.Event) -> None:
     st.subheader("Details")
-    rows = {
+    pairs = {
+        "name": event.name,
         "event": event.id,
         "trace": event.trace_id,
-        "started": wording.when(event.start_time),
+        "provider": event.provider,
         "environment": event.environment,
         "release": event.release,
         "variant": event.variant,
@@ -131,10 +141,13 @@ def details(event: r.Event) -> None:
         "session": event.session_id,
         "user": event.user_id,
         "tags": ", ".join(event.tags),
+        **{f"usage.{name}": wording.count(value) for name, value in event.usage.items()},
         **event.metadata,
     }
-    table = [{"field": key, "value": value} for key, value in rows.items() if value]
-    st.dataframe(table, hide_index=True, height="content", alt="Details of this event")
+    found: list[list[markup.Column]] = [
+        [key, markup.Cell(value, "code")] for key, value in pairs.items() if value
+    ]
+    st.html(markup.table(["field", "value"], found, "Details of this span"))
 
 
 page()

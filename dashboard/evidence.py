@@ -1,0 +1,79 @@
+"""The evidence of a drift window, shared by the drift and the incident page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from driftline.sdk import records as r
+
+from . import markup, reads, wording
+from .session import current_project, link, plain
+
+MAX_EXAMPLES = 8
+QUESTION_CHARACTERS = 110
+BAR_FLOORS = 4.0  # a bar is full at so many times the floor
+HEADS = [
+    "verdict",
+    "signal",
+    "what was found",
+    "effect vs floor",
+    "adjusted p",
+    "before → now",
+    "n",
+]
+
+
+def signal_table(found: Sequence[r.SignalResult]) -> None:
+    """All tests, the drifted first, by their evidence."""
+    ranked = sorted(found, key=_rank)
+    st.html(markup.table(HEADS, [_row(signal) for signal in ranked], "Signals of this window"))
+    st.caption(
+        "A signal has drifted when its p-value, corrected for testing several signals (Holm), is "
+        "below alpha **and** its effect reaches the floor (the black line in the bar)."
+    )
+
+
+def _rank(s: r.SignalResult) -> tuple[bool, float, float]:
+    p = s.adjusted_p_value
+    return not s.drifted, 1.0 if p is None else p, -floors(s)
+
+
+def floors(s: r.SignalResult) -> float:
+    """The effect in units of the smallest that matters; 0 when it could not be measured."""
+    return s.effect / s.effect_floor if s.effect is not None and s.effect_floor > 0 else 0.0
+
+
+def _row(s: r.SignalResult) -> list[markup.Column]:
+    tested = s.p_value is not None
+    verdict = "▲ drifted" if s.drifted else "● no drift" if tested else "■ not tested"
+    effect = f"{wording.number(s.effect, none='–')} / {wording.number(s.effect_floor)}"
+    before, now = (wording.number(v, none="–") for v in (s.reference_summary, s.current_summary))
+    return [
+        markup.pill_cell(verdict, "bad" if s.drifted else "good" if tested else "calm"),
+        markup.Cell(wording.name_of(s.signal), sub=s.signal),
+        markup.Cell(s.words, sub=s.method),
+        markup.Cell(effect, sub=s.effect_unit, bar=floors(s) / BAR_FLOORS, mark=1 / BAR_FLOORS),
+        markup.Cell(wording.p_value(s.adjusted_p_value), "number"),
+        markup.Cell(f"{before} → {now}", "number"),
+        markup.Cell(f"{s.n_reference} / {s.n_current}", "number"),
+    ]
+
+
+def example_links(event_ids: Sequence[str]) -> None:
+    """Links to the traces that show a change best, by what was asked in them."""
+    shown = tuple(dict.fromkeys(event_ids))[:MAX_EXAMPLES]
+    if not shown:
+        st.caption("No examples.")
+        return
+    asked = reads.questions(current_project(), shown)
+    columns = st.columns(2)
+    for index, event_id in enumerate(shown):
+        text = wording.one_line(asked.get(event_id) or event_id, QUESTION_CHARACTERS)
+        columns[index % 2].page_link(
+            "views/trace.py",
+            label=plain(text),
+            icon=":material/article:",
+            query_params=link("event", event_id),
+        )
