@@ -47,6 +47,6 @@ CREATE TABLE IF NOT EXISTS {table events} (
 ENGINE = {replacing ingested_at}
 PARTITION BY toYYYYMM(id_time)
 ORDER BY (project, id_time, id)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 {distributed events sipHash64(id)}

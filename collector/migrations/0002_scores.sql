@@ -19,6 +19,6 @@ CREATE TABLE IF NOT EXISTS {table scores} (
 ENGINE = {replacing computed_at}
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (project, event_time, event_id, name, source, metric_version)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 {distributed scores sipHash64(event_id)}

@@ -42,7 +42,7 @@ class Process:
             self.log += line
 
     def ready(self):
-        self._eventually(self._is_ready, 60)
+        self._eventually(self._is_ready, 120)
         return self
 
     def _is_ready(self):
@@ -57,7 +57,7 @@ class Process:
         return self.wait()
 
     def wait(self):
-        code = self.process.wait(60)
+        code = self.process.wait(120)
         self._reader.join(10)
         self.process.stderr.close()
         return code
@@ -165,8 +165,8 @@ def test_kill_9_loses_nothing_acknowledged_and_stores_nothing_twice(
     for sender in senders:
         sender.url = process.url
         sender.thread.start()
-    for wanted in (100, 400, 700):
-        eventually(lambda wanted=wanted: acknowledged(senders) >= wanted, 60)
+    for wanted in (60, 200, 400):
+        eventually(lambda wanted=wanted: acknowledged(senders) >= wanted, 120)
         process.stop(signal.SIGKILL)
         process = start(port=process.port).ready()
     for sender in senders:
