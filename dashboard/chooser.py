@@ -29,8 +29,8 @@ def choose(name: str, about: str, entries: Sequence[Entry]) -> str:
     found = {entry.id: entry for entry in entries}
     wanted = param(name)
     ids = list(found) if not wanted or wanted in found else [wanted, *found]
-    height = LIST_HEIGHT if len(ids) > LONG_LIST else "content"
-    with st.container(border=True, height=height):
+    scrolls = len(ids) > LONG_LIST
+    with st.container(border=True, height=LIST_HEIGHT if scrolls else "content"):
         picked: str = st.radio(
             about,
             ids,

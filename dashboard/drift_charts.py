@@ -19,7 +19,7 @@ SMALLEST_P = 1e-6  # where the logarithmic axis ends
 MAX_POINTS = 400
 
 
-def windows_over_time(windows: Sequence[r.DriftWindow]) -> alt.LayerChart:
+def windows_over_time(windows: Sequence[r.DriftWindow]) -> alt.LayerChart | alt.FacetChart:
     """Each tested window by the smallest adjusted p-value of its signals, against alpha."""
     rows = [
         {
@@ -58,8 +58,7 @@ def windows_over_time(windows: Sequence[r.DriftWindow]) -> alt.LayerChart:
     )
     alpha = pd.DataFrame([{"alpha": windows[0].result.alpha}])
     rule = alt.Chart(alpha).mark_rule(strokeDash=[6, 4], color=GREY).encode(alt.Y("alpha:Q"))
-    chart: alt.LayerChart = alt.layer(rule, points).properties(height=200)
-    return chart
+    return alt.layer(rule, points).properties(height=200)
 
 
 def strongest(window: r.DriftWindow) -> float | None:
@@ -95,7 +94,7 @@ def embedding_map(points: Sequence[r.MapPoint]) -> alt.Chart:
 
 def distributions(
     reference: Sequence[float], current: Sequence[float], unit: str
-) -> alt.LayerChart:
+) -> alt.LayerChart | alt.FacetChart:
     """Histograms of a score on both sides, each as shares of its own events."""
     frame = pd.DataFrame(
         [{"value": v, "side": "reference"} for v in reference]
@@ -108,15 +107,14 @@ def distributions(
         .transform_calculate(share="1 / datum.all")
         .transform_aggregate(share="sum(share)", groupby=["low", "high", "side"])
     ).encode(
-        alt.X("low:Q", title=unit or None, axis=alt.Axis(grid=False)),
+        alt.X("low:Q", bin="binned", title=unit or None, axis=alt.Axis(grid=False)),
         alt.Y("share:Q", title="share of events", stack=None, axis=alt.Axis(format=".0%")),
         alt.Color("side:N", scale=SIDE_COLOURS, legend=TOP),
         tooltip=["side:N", alt.Tooltip("share:Q", format=".1%"), "low:Q", "high:Q"],
     )
     dashes = alt.Scale(domain=SIDES, range=[[1, 0], [5, 3]])
-    bars = binned.mark_bar(opacity=0.3).encode(alt.X2("high:Q"))
+    bars = binned.mark_bar(opacity=0.3, orient="vertical").encode(alt.X2("high:Q"))
     edges = binned.mark_line(interpolate="step-after", strokeWidth=2).encode(
         alt.StrokeDash("side:N", scale=dashes)
     )
-    chart: alt.LayerChart = alt.layer(bars, edges).properties(height=320)
-    return chart
+    return alt.layer(bars, edges).properties(height=320)

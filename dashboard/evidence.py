@@ -13,22 +13,17 @@ from .session import current_project, link, plain
 
 MAX_EXAMPLES = 8
 QUESTION_CHARACTERS = 110
+NO_DRIFT = markup.pill_cell("● no drift", "good")
 BAR_FLOORS = 4.0  # a bar is full at so many times the floor
-HEADS = [
-    "verdict",
-    "signal",
-    "what was found",
-    "effect vs floor",
-    "adjusted p",
-    "before → now",
-    "n",
-]
+HEADS = ["signal", "what was found", "effect ÷ floor", "adjusted p", "before → now"]
 
 
-def signal_table(found: Sequence[r.SignalResult]) -> None:
-    """All tests, the drifted first, by their evidence."""
+def signal_table(found: Sequence[r.SignalResult], *, verdicts: bool = True) -> None:
+    """All tests, the drifted first, by their evidence; `verdicts` says which drifted."""
     ranked = sorted(found, key=_rank)
-    st.html(markup.table(HEADS, [_row(signal) for signal in ranked], "Signals of this window"))
+    heads = ["verdict", *HEADS, "n"] if verdicts else HEADS
+    rows = [[_verdict(s), *_row(s), _sizes(s)] if verdicts else _row(s) for s in ranked]
+    st.html(markup.table(heads, rows, "Signals of this window"))
     st.caption(
         "A signal has drifted when its p-value, corrected for testing several signals (Holm), is "
         "below alpha **and** its effect reaches the floor (the black line in the bar)."
@@ -46,19 +41,25 @@ def floors(s: r.SignalResult) -> float:
 
 
 def _row(s: r.SignalResult) -> list[markup.Column]:
-    tested = s.p_value is not None
-    verdict = "▲ drifted" if s.drifted else "● no drift" if tested else "■ not tested"
     effect = f"{wording.number(s.effect, none='–')} / {wording.number(s.effect_floor)}"
     before, now = (wording.number(v, none="–") for v in (s.reference_summary, s.current_summary))
     return [
-        markup.pill_cell(verdict, "bad" if s.drifted else "good" if tested else "calm"),
         markup.Cell(wording.name_of(s.signal), sub=s.signal),
-        markup.Cell(s.words, sub=s.method),
+        markup.Cell(s.words, "prose", sub=s.method),
         markup.Cell(effect, sub=s.effect_unit, bar=floors(s) / BAR_FLOORS, mark=1 / BAR_FLOORS),
         markup.Cell(wording.p_value(s.adjusted_p_value), "number"),
         markup.Cell(f"{before} → {now}", "number"),
-        markup.Cell(f"{s.n_reference} / {s.n_current}", "number"),
     ]
+
+
+def _verdict(s: r.SignalResult) -> markup.Cell:
+    if s.p_value is None:
+        return markup.pill_cell("■ not tested", "calm")
+    return markup.pill_cell("▲ drifted", "bad") if s.drifted else NO_DRIFT
+
+
+def _sizes(s: r.SignalResult) -> markup.Cell:
+    return markup.Cell(f"{s.n_reference} / {s.n_current}", "number")
 
 
 def example_links(event_ids: Sequence[str]) -> None:

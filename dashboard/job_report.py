@@ -78,7 +78,8 @@ def dataset(d: r.DatasetReport) -> None:
         if d.considered
     ]
     if rows:
-        st.html(markup.table(["left out because", "events"], rows, "Events left out, by reason"))
+        left, _ = st.columns([1, 1])
+        left.html(markup.table(["left out because", "events"], rows, "Events left out, by reason"))
 
 
 def examples(found: Sequence[r.GateExample]) -> None:

@@ -129,9 +129,10 @@ def waterfall(spans: Sequence[Span]) -> str:
 def _waterfall_row(span: Span) -> str:
     classes = " ".join(["dl-span"] + ["dl-failed"] * span.failed + ["dl-chosen"] * span.chosen)
     state = " ✘ error" if span.failed else ""
+    indent = f"padding-left:{span.depth * 1.1:.1f}rem"
     return (
-        f'<div class="{classes}"><div class="dl-label" style="padding-left:{span.depth * 1.1:.1f}rem">'
-        f'{escape(span.label)}<em>{state}</em></div><div class="dl-track"><b style="left:'
+        f'<div class="{classes}"><div class="dl-label" style="{indent}">{escape(span.label)}'
+        f'<em>{state}</em></div><div class="dl-track"><b style="left:'
         f'{100 * span.start:.2f}%;width:{100 * max(span.width, 0.004):.2f}%"></b></div>'
         f'<div class="dl-took">{escape(span.took)}</div></div>'
     )

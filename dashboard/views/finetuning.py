@@ -55,7 +55,7 @@ def nothing() -> None:
 
 
 def origin(job: r.Job) -> str:
-    return f"{'from an incident' if job.incident_id else 'started by hand'}, {job.spec.base}"
+    return "from an incident" if job.incident_id else "started by hand"
 
 
 def one_job(job_id: str) -> None:
@@ -100,7 +100,7 @@ def waits_for(job: r.Job) -> str:
     if job.state == "proposed":
         return "Nothing is trained before somebody approves it."
     if job.state == "queued":
-        return "Waiting for an executor: `driftline trainer`"
+        return "Waiting for an executor; start one with: driftline trainer"
     return ""
 
 

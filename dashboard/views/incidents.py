@@ -31,7 +31,11 @@ def page() -> None:
         nothing()
         return
     entries = [
-        Entry(i.id, f"{STATES[i.state][0]} · {wording.day(i.opened_at)}", headline(i))
+        Entry(
+            i.id,
+            f"{STATES[i.state][0]} · {wording.day(i.opened_at)}",
+            headline(i).removeprefix("Changed: "),
+        )
         for i in found
     ]
     left, right = st.columns([1, 3], gap="medium")
@@ -57,15 +61,19 @@ def nothing() -> None:
 
 def headline(i: r.Incident) -> str:
     """What changed, in a few names."""
-    names = [wording.name_of(signal.signal) for signal in i.signals]
+    names = [lower(wording.name_of(signal.signal)) for signal in i.signals]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more}" if names else i.title
+    return f"Changed: {', '.join(names[:3])}{more}" if names else i.title
+
+
+def lower(name: str) -> str:
+    return name[:1].lower() + name[1:]
 
 
 def show(i: r.Incident) -> None:
-    st.subheader(plain(headline(i)))
+    st.subheader(plain(headline(i).removeprefix("Changed: ")))
     state, tone = STATES[i.state]
-    st.html(markup.banner(state, i.summary, tone))
+    st.html(markup.banner(f"{state[:2]}{state[2:].capitalize()}", i.summary, tone))
     st.html(
         markup.facts(
             [
@@ -80,7 +88,7 @@ def show(i: r.Incident) -> None:
     act(i)
     links(i)
     st.subheader("What changed")
-    signal_table(i.signals)
+    signal_table(i.signals, verdicts=False)
     st.subheader("Traces that show it best")
     example_links(i.examples)
     told(i.id)
