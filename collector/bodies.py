@@ -31,6 +31,16 @@ def read_bodies(
     return [events[event_id] for event_id in wanted if event_id in events]
 
 
+def traces_of(clickhouse: ClickHouse, project: str, ids: Sequence[str]) -> list[str]:
+    """The traces of these events, each once, in the order of the events."""
+    wanted = [UUID(event_id) for event_id in ids]
+    if not wanted:
+        return []
+    sql = f"SELECT id, any(trace_id) FROM events WHERE {IDS} GROUP BY id"
+    found = dict(clickhouse.query(sql, **by_id(project, wanted)))
+    return list(dict.fromkeys(found[event_id] for event_id in wanted if event_id in found))
+
+
 def by_id(project: str, ids: Sequence[UUID]) -> dict[str, object]:
     """The parameters of a look-up by id; `ids` must not be empty."""
     return {

@@ -34,7 +34,8 @@ ORDER BY computed_at DESC LIMIT {limit:UInt32}
 # One row an event, in the order asked; the latest value of each vector and score.
 FEATURES = """
 SELECT toString(id) AS event_id, p.vector AS prompt, q.vector AS response, s.scores AS scores
-FROM (SELECT arrayJoin({ids:Array(UUID)}) AS id, indexOf({ids:Array(UUID)}, id) AS position) AS wanted
+FROM (SELECT arrayJoin({ids:Array(UUID)}) AS id,
+             indexOf({ids:Array(UUID)}, id) AS position) AS wanted
 LEFT JOIN (SELECT event_id, argMax(vector, computed_at) AS vector FROM embeddings
            WHERE project = {project:String} AND field = 'prompt' AND event_id IN {ids:Array(UUID)}
              AND event_time BETWEEN {first:DateTime64(3, 'UTC')} AND {last:DateTime64(3, 'UTC')}
@@ -49,6 +50,7 @@ LEFT JOIN (SELECT event_id,
                         assumeNotNull(argMax(value, computed_at)) AS latest
                  FROM scores
                  WHERE project = {project:String} AND source = 'worker' AND value IS NOT NULL
+                   AND name != 'scored'
                    AND event_id IN {ids:Array(UUID)} AND event_time
                    BETWEEN {first:DateTime64(3, 'UTC')} AND {last:DateTime64(3, 'UTC')}
                  GROUP BY event_id, metric)

@@ -2,13 +2,13 @@
 person.
 
 At most one incident of a project is not resolved. Every transition writes its notifications into
-the outbox in the same
-transaction.
+the outbox in the same transaction.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
@@ -33,6 +33,8 @@ MIN_EVENTS = 30  # fewer on a side of a test decide nothing
 MAX_EXAMPLES = 10
 TITLE_SIGNALS = 3
 Step = Literal["nothing", "open", "extend", "calm", "resolve"]
+# What webhooks are told of a step.
+NEWS = {"open": "incident.opened", "extend": "incident.updated", "resolve": "incident.resolved"}
 
 
 class Person(BaseModel):
@@ -55,32 +57,33 @@ def after_window(
     monitor: r.Monitor,
     window: WindowRow,
     result: r.DriftResult,
+    traces: list[str],
 ) -> str:
-    """Apply a tested window; returns the id of the incident it belongs to, or ""."""
+    """Apply a tested window; returns the id of the incident it belongs to, or "".
+
+    `traces` are those of the result's `examples`.
+    """
     row = current(session, project.id)
     step = next_step(
         row is not None, result.decision, row.calm_windows if row else 0, monitor.resolve_after
     )
     if step == "open":
-        row = _open(parts, session, project, window, result)
-        tuning.propose(parts, session, project, monitor, row)
-        outbox.enqueue(
-            parts, session, project, "incident.opened", payload(row, project.name), row.id
-        )
-    elif row is None or step == "nothing":
+        row = _open(parts, session, project, window)
+    if row is None or step == "nothing":
         return ""
-    elif step == "extend":
-        _extend(parts, row, window, result)
-        outbox.enqueue(
-            parts, session, project, "incident.updated", payload(row, project.name), row.id
-        )
-    elif step == "calm":
+    if step == "calm":
         row.calm_windows += 1
-    else:
+    elif step == "resolve":
         _resolve(parts, row)
-        outbox.enqueue(
-            parts, session, project, "incident.resolved", payload(row, project.name), row.id
-        )
+    else:
+        _describe(row, result, traces)
+        row.calm_windows, row.updated_at = 0, parts.clock()
+    if step == "open":
+        tuning.propose(parts, session, project, monitor, row)
+    elif step == "extend":
+        row.window_ids = [*row.window_ids, window.id]
+    if step in NEWS:
+        outbox.enqueue(parts, session, project, NEWS[step], payload(row, project.name), row.id)
     return row.id if result.decision == "drift" else ""
 
 
@@ -100,38 +103,35 @@ def open_count(session: Session, project: str) -> int:
     return session.scalar(query) or 0
 
 
-def _open(
-    parts: Services, session: Session, project: ProjectRow, window: WindowRow, result: r.DriftResult
-) -> IncidentRow:
+def _open(parts: Services, session: Session, project: ProjectRow, window: WindowRow) -> IncidentRow:
     now = parts.clock()
     row = IncidentRow(
         id=new_id("inc"),
         project_id=project.id,
         state="open",
         severity="warning",
-        title=title(result),
-        summary=result.summary,
+        title="",
+        summary="",
         opened_at=now,
         updated_at=now,
         resolved_at=None,
         acknowledged_by="",
         window_ids=[window.id],
-        signals=_signals(result),
-        examples=_examples(result),
+        signals=[],
+        examples=[],
+        traces=[],
         calm_windows=0,
         job_id="",
     )
     session.add(row)
-    session.flush()
     return row
 
 
-def _extend(parts: Services, row: IncidentRow, window: WindowRow, result: r.DriftResult) -> None:
-    row.window_ids = [*row.window_ids, window.id]
-    row.title, row.summary = title(result), result.summary
-    row.signals, row.examples = _signals(result), _examples(result)
-    row.calm_windows = 0
-    row.updated_at = parts.clock()
+def _describe(row: IncidentRow, result: r.DriftResult, traces: list[str]) -> None:
+    """Say what the newest drifting window found."""
+    row.title, row.summary = title(result), summary(result)
+    row.signals = [r.encode(signal) for signal in result.signals if signal.drifted]
+    row.examples, row.traces = examples(result), traces
 
 
 def _resolve(parts: Services, row: IncidentRow) -> None:
@@ -146,13 +146,23 @@ def title(result: r.DriftResult) -> str:
     return f"Drift in {', '.join(names[:TITLE_SIGNALS])}{more}"[:300]
 
 
-def _signals(result: r.DriftResult) -> list[Any]:
-    return [r.encode(signal) for signal in result.signals if signal.drifted]
+def summary(result: r.DriftResult) -> str:
+    """What changed and by how much, in the worker's words."""
+    words = " ".join(signal.words for signal in result.signals if signal.drifted)
+    return result.summary or words
 
 
-def _examples(result: r.DriftResult) -> list[str]:
+def examples(result: r.DriftResult) -> list[str]:
+    """Events that show the change, of every drifted signal, each once."""
     found = (event for signal in result.signals if signal.drifted for event in signal.examples)
-    return list(dict.fromkeys(found))[:MAX_EXAMPLES]
+    return list(dict.fromkeys(filter(_is_id, found)))[:MAX_EXAMPLES]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def payload(row: IncidentRow, project_name: str) -> dict[str, Any]:
@@ -175,6 +185,7 @@ def payload(row: IncidentRow, project_name: str) -> dict[str, Any]:
             for signal in row.signals
         ],
         "example_events": row.examples,
+        "example_traces": row.traces,
         "job_id": row.job_id,
         "dashboard_path": f"/incidents?incident={row.id}",
     }

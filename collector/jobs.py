@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
@@ -36,7 +36,7 @@ class LeaseRequest(BaseModel):
 
 
 class Report(LeaseRequest):
-    state: r.JobState
+    state: Literal["preparing_data", "pilot", "training", "evaluating"]
     message: str = Field("", max_length=2000)
     dataset: r.DatasetReport | None = None
     losses: list[r.LossPoint] = Field(default=[], max_length=10_000)

@@ -34,6 +34,22 @@ class Meters:
         self.queue_rows = self._gauge("queue_rows", "Rows that wait to be stored")
         self.queue_bytes = self._gauge("queue_bytes", "Bytes that wait to be stored")
 
+        self.leases_expired = Counter(
+            "driftline_leases_expired", "Leases whose worker vanished", registry=self.registry
+        )
+        self.webhook_attempts = Counter(
+            "driftline_webhook_attempts",
+            "Attempts to deliver a webhook",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.periodic_failures = Counter(
+            "driftline_periodic_failures",
+            "Periodic steps that failed",
+            ("step",),
+            registry=self.registry,
+        )
+
     def _counter(self, name: str, words: str, *labels: str) -> Counter:
         return Counter(f"driftline_ingest_{name}", words, labels, registry=self.registry)
 

@@ -1,8 +1,9 @@
 """The outbox: notifications written with the transition they tell of, sent until they arrive.
 
-Exactly-once in intent, at least once on the wire: `webhook-id` stays the same over retries, so a
-receiver can drop a
-repetition. Schedule, headers and the meaning of answers follow Standard Webhooks 1.0.0.
+A transition and its notifications are one transaction: neither exists without the other. On the
+wire it is at least once: a collector that dies between the receiver's answer and `note` sends again
+when its claim has run out. `webhook-id` stays the same, so a receiver can drop repetitions.
+Schedule and the meaning of answers follow Standard Webhooks 1.0.0; `sender.py` does the sending.
 """
 
 from __future__ import annotations
@@ -13,17 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 import orjson
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from driftline.sdk import records as r
 
-from . import signing, ssrf
 from .clock import rfc3339
-from .errors import ConfigError
 from .ids import new_id
 from .services import Services
 from .tables import DeliveryRow, ProjectRow, WebhookRow
@@ -32,11 +29,19 @@ MINUTE, HOUR = 60.0, 3600.0
 # Waits before attempts 2, 3, …; after the last one the delivery is dead.
 SCHEDULE_SECONDS = (5.0, 5 * MINUTE, 30 * MINUTE, *(h * HOUR for h in (2, 5, 10, 14, 20, 24)))
 MAX_RETRY_AFTER_SECONDS = 24 * HOUR
-TIMEOUT_SECONDS = 15.0
-MAX_ANSWER_BYTES = 64 * 1024
+CLAIM_SECONDS = 60.0  # longer than a round of sending takes
 BATCH = 20
 GONE = 410
-log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One notification to send; `url` is "" when its endpoint is gone. `secret` is encrypted."""
+
+    id: str
+    url: str
+    secret: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,98 +91,32 @@ def _delivery(
     )
 
 
-def send_due(parts: Services, client: httpx.Client, resolve: ssrf.Resolve = ssrf.resolve) -> int:
-    """Send what is due, one attempt each; returns how many attempts were made."""
-    due = _due(parts)
-    for delivery, webhook in due:
-        answer = _attempt(parts, client, delivery, webhook, resolve)
-        with parts.control.session() as session:
-            row = session.get_one(DeliveryRow, delivery.id)
-            _note(session, row, answer, parts.clock())
-        log.info(
-            "webhook attempt", delivery=delivery.id, status=answer.status, attempt=row.attempts
-        )
-    return len(due)
-
-
-def _due(parts: Services) -> list[tuple[DeliveryRow, WebhookRow | None]]:
-    with parts.control.reading() as session:
-        query = (
-            select(DeliveryRow)
-            .where(DeliveryRow.state == "pending", DeliveryRow.next_attempt_at <= parts.clock())
-            .order_by(DeliveryRow.next_attempt_at)
-            .limit(BATCH)
-        )
-        return [(row, session.get(WebhookRow, row.webhook_id)) for row in session.scalars(query)]
-
-
-def _attempt(
-    parts: Services,
-    client: httpx.Client,
-    delivery: DeliveryRow,
-    webhook: WebhookRow | None,
-    resolve: ssrf.Resolve,
-) -> Answer:
-    if webhook is None or not webhook.enabled:
-        return Answer(None, "the endpoint was removed or disabled", final=True)
-    try:
-        target = ssrf.check_target(webhook.url, parts.settings.webhook_allow, resolve)
-        secret = signing.Vault(parts.settings.home).unlock(webhook.secret)
-        return _post(client, target, webhook.url, _headers(parts, secret, delivery), delivery.body)
-    except (ssrf.Forbidden, ConfigError) as error:
-        return Answer(None, str(error))
-    except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
-        return Answer(None, f"{type(error).__name__}: {error}")
-
-
-def _headers(parts: Services, secret: str, delivery: DeliveryRow) -> dict[str, str]:
-    timestamp = int(parts.clock().timestamp())
-    return {
-        "content-type": "application/json",
-        "user-agent": "driftline-webhooks",
-        "webhook-id": delivery.id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signing.sign(secret, delivery.id, timestamp, delivery.body),
-    }
-
-
-def _post(
-    client: httpx.Client, target: ssrf.Target, url: str, headers: dict[str, str], body: str
-) -> Answer:
-    """POST to the checked address under the original name."""
-    original = httpx.URL(url)
-    pinned = original.copy_with(host=target.address, port=target.port)
-    headers = {**headers, "host": original.netloc.decode("ascii")}
-    extensions = {"sni_hostname": target.host}
-    request = client.build_request(
-        "POST", pinned, headers=headers, content=body.encode(), extensions=extensions
+def claim_due(session: Session, now: datetime) -> list[Sending]:
+    """What is due, put off for CLAIM_SECONDS so that nobody else sends it meanwhile."""
+    query = (
+        select(DeliveryRow)
+        .where(DeliveryRow.state == "pending", DeliveryRow.next_attempt_at <= now)
+        .order_by(DeliveryRow.next_attempt_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
     )
-    response = client.send(request, stream=True)
-    try:
-        seen = 0
-        for chunk in response.iter_raw():
-            seen += len(chunk)
-            if seen > MAX_ANSWER_BYTES:
-                break
-    finally:
-        response.close()
-    if response.is_success:
-        return Answer(response.status_code, "")
-    retry_after = response.headers.get("retry-after", "")
-    seconds = float(retry_after) if retry_after.isdigit() else 0.0
-    error = f"HTTP {response.status_code}"
-    return Answer(response.status_code, error, seconds, final=response.status_code == GONE)
+    rows = list(session.scalars(query))
+    for row in rows:
+        row.next_attempt_at = now + timedelta(seconds=CLAIM_SECONDS)
+    return [_sending(row, session.get(WebhookRow, row.webhook_id)) for row in rows]
 
 
-def client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
-    """How webhooks are sent: no redirects, no proxies from the environment, bounded in time."""
-    return httpx.Client(
-        timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, transport=transport
-    )
+def _sending(row: DeliveryRow, webhook: WebhookRow | None) -> Sending:
+    usable = webhook is not None and webhook.enabled
+    url, secret = (webhook.url, webhook.secret) if webhook is not None and usable else ("", "")
+    return Sending(row.id, url, secret, row.body)
 
 
-def _note(session: Session, row: DeliveryRow, answer: Answer, now: datetime) -> None:
+def note(session: Session, delivery_id: str, answer: Answer, now: datetime) -> None:
     """Write down one attempt, and when the next one is."""
+    row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
+    if row.state != "pending":
+        return
     row.attempts += 1
     row.last_status, row.last_error = answer.status, answer.error[:500]
     if not answer.error:

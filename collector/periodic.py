@@ -1,11 +1,8 @@
-"""What a collector does by itself, every second: let go of dead leases, plan drift windows, send
-webhooks.
+"""What a collector does by itself: let go of dead leases, plan drift windows, send webhooks.
 
-Of several collectors on one control database, the one that holds the `periodic` duty works; the
-duty is a row that runs out
-unless it is renewed, so another takes over when that one dies. A step that fails is logged and
-counted, and the
-others go on.
+Each duty is a thread with its steps and a row in the control database. Of several collectors, the
+one that holds the row does the duty; the row runs out unless it is renewed, so another collector
+takes over when that one dies. A step that fails is logged and counted, and the others go on.
 """
 
 from __future__ import annotations
@@ -14,53 +11,49 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
-from prometheus_client import Counter
 from sqlalchemy import select
 
-from . import lease, outbox, tuning, watch
+from . import lease, tuning, watch
 from .errors import CollectorError
+from .sender import Sender
 from .services import Services
 from .tables import DutyRow, ProjectRow
 
 PERIOD_SECONDS = 1.0
-DUTY_SECONDS = 15.0
-DUTY = "periodic"
+DUTY_SECONDS = 20.0  # longer than a round of sending (15 s)
+GRACE_SECONDS = 15.0  # for workers to renew after nobody was there to renew with
 STOP_SECONDS = 20.0
+Step = tuple[str, Callable[[], object]]
 log = structlog.get_logger(__name__)
-FAILURES = Counter("driftline_periodic_failures", "Periodic steps that failed", ["step"])
 
 
-class Periodic:
-    """A thread that works until `close()`."""
+class Duty:
+    """A thread that repeats its steps while this collector holds the duty's row."""
 
-    def __init__(self, parts: Services, period_seconds: float = PERIOD_SECONDS) -> None:
+    def __init__(self, parts: Services, name: str, steps: tuple[Step, ...], period: float) -> None:
+        self.name = name
+        self.steps = steps
         self._parts = parts
-        self._period = period_seconds
+        self._period = period
         self._me = secrets.token_hex(8)
-        self._client = outbox.client()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="driftline-periodic", daemon=True)
-        self.steps: tuple[tuple[str, Callable[[], object]], ...] = (
-            ("expire_leases", self._expire_leases),
-            ("expire_jobs", self._expire_jobs),
-            ("plan_windows", self._plan_windows),
-            ("advance_watermarks", self._advance_watermarks),
-            ("send_webhooks", self._send_webhooks),
-        )
+        self._thread = threading.Thread(target=self._run, name=f"driftline-{name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the step in hand and stop."""
+        """Finish the step in hand, stop, and let another collector take the duty at once."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
-        self._client.close()
-        self._hand_over()
+        with suppress(CollectorError), self._parts.control.session() as session:
+            row = session.get(DutyRow, self.name, with_for_update=True)
+            if row is not None and row.holder == self._me:
+                row.expires_at = self._parts.clock()
 
     def tick(self) -> bool:
         """One round, if this collector has the duty; returns whether it has."""
@@ -68,7 +61,7 @@ class Periodic:
             if not self._on_duty():
                 return False
         except Exception:
-            self._failed("duty")
+            self._failed(self.name)
             return False
         for name, step in self.steps:
             if self._stopped.is_set():
@@ -84,54 +77,85 @@ class Periodic:
             self.tick()
 
     def _failed(self, step: str) -> None:
-        FAILURES.labels(step).inc()
-        log.exception("periodic step failed", step=step)
+        self._parts.meters.periodic_failures.labels(step).inc()
+        log.exception("periodic_step_failed", step=step)
 
     def _on_duty(self) -> bool:
         """Take or keep the duty."""
         now = self._parts.clock()
         with self._parts.control.session() as session:
-            row = session.get(DutyRow, DUTY, with_for_update=True)
+            row = session.get(DutyRow, self.name, with_for_update=True)
             if row is None:
-                row = DutyRow(name=DUTY, holder=self._me, expires_at=now)
+                row = DutyRow(name=self.name, holder=self._me, expires_at=now)
                 session.add(row)
             if row.holder != self._me and row.expires_at > now:
                 return False
             row.holder, row.expires_at = self._me, now + timedelta(seconds=DUTY_SECONDS)
             return True
 
-    def _hand_over(self) -> None:
-        """Let another collector take the duty at once."""
-        with suppress(CollectorError), self._parts.control.session() as session:
-            row = session.get(DutyRow, DUTY, with_for_update=True)
-            if row is not None and row.holder == self._me:
-                row.expires_at = self._parts.clock()
+
+class Periodic:
+    """All duties of a collector, until `close()`."""
+
+    def __init__(self, parts: Services, period_seconds: float = PERIOD_SECONDS) -> None:
+        self._parts = parts
+        sender = Sender(parts)
+        watching: tuple[Step, ...] = (
+            ("expire_leases", self._expire_leases),
+            ("expire_jobs", self._expire_jobs),
+            ("plan_windows", self._plan_windows),
+            ("advance_watermarks", self._advance_watermarks),
+        )
+        sending: tuple[Step, ...] = (("send_webhooks", sender.send_due),)
+        self.duties = (
+            Duty(parts, "watch", watching, period_seconds),
+            Duty(parts, "send", sending, period_seconds),
+        )
+
+    def start(self) -> None:
+        """Forgive what could not be renewed while no collector ran, then begin."""
+        self._revive()
+        for duty in self.duties:
+            duty.start()
+
+    def close(self) -> None:
+        for duty in self.duties:
+            duty.close()
+
+    def _revive(self) -> None:
+        now = self._parts.clock()
+        with self._parts.control.session() as session:
+            watcher = session.get(DutyRow, self.duties[0].name, with_for_update=True)
+            if watcher is None or watcher.expires_at <= now:
+                lease.revive(session, now, GRACE_SECONDS)
+                tuning.revive(session, now, GRACE_SECONDS)
 
     def _expire_leases(self) -> None:
+        now = self._parts.clock()
         with self._parts.control.session() as session:
-            now = self._parts.clock()
             count = lease.expire(session, now)
             lease.prune(session, now)
         if count:
-            log.warning("leases expired", count=count)
+            self._parts.meters.leases_expired.inc(count)
+            log.warning("leases_expired", count=count)
 
     def _expire_jobs(self) -> None:
         with self._parts.control.session() as session:
             tuning.expire(self._parts, session)
 
     def _plan_windows(self) -> None:
-        for project in self._projects():
-            if watch.plan(self._parts, project):
-                log.info("drift window planned", project=project)
+        self._for_each_project("plan_windows", watch.plan)
 
     def _advance_watermarks(self) -> None:
-        now: datetime = self._parts.clock()
-        for project in self._projects():
-            watch.advance(self._parts, project, now)
+        self._for_each_project("advance_watermarks", watch.advance)
 
-    def _send_webhooks(self) -> None:
-        outbox.send_due(self._parts, self._client)
-
-    def _projects(self) -> list[str]:
+    def _for_each_project(self, step: str, act: Callable[[Services, str], object]) -> None:
+        """One project's trouble is not the next one's."""
         with self._parts.control.reading() as session:
-            return list(session.scalars(select(ProjectRow.id).order_by(ProjectRow.created_at)))
+            ids = list(session.scalars(select(ProjectRow.id).order_by(ProjectRow.created_at)))
+        for project in ids:
+            try:
+                act(self._parts, project)
+            except Exception:
+                self._parts.meters.periodic_failures.labels(step).inc()
+                log.exception("periodic_step_failed", step=step, project=project)

@@ -1,12 +1,15 @@
 """Fine-tuning jobs: their states, who may move them, and what an incident asks for.
 
-    proposed ──approve──▶ queued ──lease──▶ preparing_data ▶ pilot ▶ training ▶ evaluating ▶
-    promoted | rejected
-        │                   ▲  └──────────────────────── lease ran out (at most 3 attempts) ──┘
-        └── cancel (any state that is not an end) ▶ cancelled            error ▶ failed
+    proposed ──approve──▶ queued ──lease──▶ preparing_data ▶ pilot ▶ training ▶ evaluating
+                            ▲                    │                                  │
+                            └── lease ran out ───┤ (any of the four)                ▼
+                             (3 attempts at most)└── error ▶ failed       promoted | rejected
+
+    cancel: any state that is not an end ▶ cancelled
 
 `promoted` and `rejected` are the gate's verdicts. An executor holds a job by a lease, as workers
-hold events.
+hold events; stages only go forward within an attempt. Each move is checked against ALLOWED in the
+transaction that makes it, with the row locked, so of two that race one is refused (409).
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from driftline.sdk import records as r
@@ -33,9 +36,9 @@ ENDS = ("promoted", "rejected", "failed", "cancelled")
 # From which states a job may enter a state.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "queued": ("proposed", *RUNNING),
-    "preparing_data": ("queued", *RUNNING),
-    "pilot": RUNNING,
-    "training": RUNNING,
+    "preparing_data": ("queued", "preparing_data"),
+    "pilot": RUNNING[:2],
+    "training": RUNNING[:3],
     "evaluating": RUNNING,
     "promoted": RUNNING,
     "rejected": RUNNING,
@@ -198,6 +201,13 @@ def register(session: Session, row: JobRow, model: r.ModelVersion, now: datetime
     session.add(entry)
     session.flush()
     return entry.id
+
+
+def revive(session: Session, now: datetime, seconds: float) -> None:
+    """Extend all running jobs' leases to `seconds` from now: nobody could renew them."""
+    until = now + timedelta(seconds=seconds)
+    stale = update(JobRow).where(JobRow.state.in_(RUNNING), JobRow.lease_expires_at < until)
+    session.execute(stale.values(lease_expires_at=until))
 
 
 def expire(parts: Services, session: Session) -> int:

@@ -2,31 +2,32 @@
 off.
 
 Event order is the order of (time inside the id, id). The reference is the first `reference_events`
-scored llm events, or
-what a person pinned; each next `window_events` are a window, planned once all of them are scored.
-Events that could not
-be scored are left out; events that arrive late, behind a planned window's end, belong to no window.
+scored llm events, or what a person pinned; each next `window_events` are a window, planned once all
+of them are scored. Events that could not be scored are left out; events that arrive late, behind a
+planned window's end, belong to no window.
 
 A window's result goes to ClickHouse first and then, in one transaction, to the control database
-(window done, incident,
-outbox, job). A crash in between leaves the window leased; it is computed again, under the same id
-and with the same
-seed, and replaces its own row.
+(window done, incident, outbox, job). A crash in between leaves the window leased; it is computed
+again, under the same id and with the same seed, and replaces its own row. A window that workers
+failed at MAX_ATTEMPTS times is closed as `not_enough_data` with their error, so that it holds up
+neither the next windows nor the scoring.
 """
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+import structlog
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from driftline.sdk import records as r
 
 from . import incidents, lease, marks
+from .bodies import traces_of
 from .clock import parse_rfc3339, rfc3339
 from .event import id_time
 from .ids import new_id
@@ -34,8 +35,12 @@ from .problem import Problem
 from .services import Services
 from .tables import LeaseRow, ProjectRow, ReferenceRow, WindowRow
 
+log = structlog.get_logger(__name__)
 NOBODY = UUID(int=0)
 MAX_REFERENCE = 5000
+MIN_REFERENCE = 2 * incidents.MIN_EVENTS
+MAX_PLANNED = 20  # windows a round, so that a long history does not hold the project's lock
+SETTLE_SECONDS = 120.0  # an insert that was stamped this long ago may still be on its way
 HORIZON = timedelta(days=2)  # nothing lies further in the future
 
 
@@ -45,9 +50,11 @@ def monitor_of(project: ProjectRow) -> r.Monitor:
 
 
 def plan(parts: Services, project_id: str) -> int:
-    """Fix the reference and the windows whose events are all scored; returns how many windows are
-    new.
+    """Fix the reference and the windows whose events are all scored, and close hopeless windows.
+
+    Returns how many windows are new.
     """
+    _give_up(parts, project_id)
     with parts.control.session() as session:
         project = lease.lock_project(session, project_id)
         monitor = monitor_of(project)
@@ -57,9 +64,13 @@ def plan(parts: Services, project_id: str) -> int:
         if reference is None:
             reference = _first_reference(parts, session, project, monitor)
         planned = 0
-        while reference is not None and _next_window(parts, session, reference, monitor):
+        while reference is not None and planned < MAX_PLANNED:
+            if not _next_window(parts, session, reference, monitor):
+                break
             planned += 1
-        return planned
+    if planned:
+        log.info("drift_windows_planned", project=project_id, count=planned)
+    return planned
 
 
 def _first_reference(
@@ -94,28 +105,32 @@ def _adopt(
 
 
 def _latest_event(session: Session, project: str, candidate: marks.Marked) -> str:
-    """The later of `candidate` and the last event of any window, in event order."""
-    query = select(WindowRow.event_ids).where(WindowRow.project_id == project)
-    ends = [UUID(ids[-1]) for ids in session.scalars(query)]
+    """The later of `candidate` and the last event of the last window, in event order."""
+    last = _last_window(session, WindowRow.project_id == project)
+    ends = [UUID(last.event_ids[-1])] if last else []
     return str(max([*ends, candidate.id], key=lambda event_id: (id_time(event_id), event_id.int)))
+
+
+def _last_window(session: Session, *where: ColumnElement[bool]) -> WindowRow | None:
+    """The window planned last; windows are planned in event order."""
+    order = (WindowRow.created_at.desc(), WindowRow.index.desc())
+    return session.scalars(select(WindowRow).where(*where).order_by(*order).limit(1)).first()
+
+
+def _window_end(session: Session, reference: ReferenceRow) -> tuple[int, UUID]:
+    """The index of the reference's last window (0: none yet) and the event that ends it."""
+    last = _last_window(session, WindowRow.reference_id == reference.id)
+    return (last.index, UUID(last.event_ids[-1])) if last else (0, UUID(reference.after))
 
 
 def _next_window(
     parts: Services, session: Session, reference: ReferenceRow, monitor: r.Monitor
 ) -> bool:
-    query = (
-        select(WindowRow)
-        .where(WindowRow.reference_id == reference.id)
-        .order_by(WindowRow.index.desc())
-        .limit(1)
-    )
-    last = session.scalars(query).first()
-    after = UUID(last.event_ids[-1]) if last else UUID(reference.after)
+    index, after = _window_end(session, reference)
     found = _take(parts, reference.project_id, after, monitor.window_events)
     if len(found) < monitor.window_events:
         return False
-    index = last.index + 1 if last else 1
-    session.add(_window(parts, reference, monitor, index, found))
+    session.add(_window(parts, reference, monitor, index + 1, found))
     session.flush()
     return True
 
@@ -139,7 +154,9 @@ def _window(
         event_ids=[str(event.id) for event in found],
         alpha=monitor.alpha,
         permutations=monitor.permutations,
-        seed=_seed(reference.project_id, index),
+        seed=_seed(window_id),
+        attempts=0,
+        error="",
         decision="",
         incident_id="",
         created_at=parts.clock(),
@@ -147,9 +164,9 @@ def _window(
     )
 
 
-def _seed(project: str, index: int) -> int:
+def _seed(window_id: str) -> int:
     """A seed that a repeated computation of the window finds again."""
-    return int.from_bytes(hashlib.sha256(f"{project}/{index}".encode()).digest()[:4])
+    return int.from_bytes(hashlib.sha256(window_id.encode()).digest()[:4])
 
 
 def _take(parts: Services, project: str, after: UUID, wanted: int) -> list[marks.Marked]:
@@ -174,7 +191,7 @@ def _take(parts: Services, project: str, after: UUID, wanted: int) -> list[marks
 
 
 def waiting(session: Session, project: str) -> WindowRow | None:
-    """The oldest window that is to be tested; windows of a project are tested one after the other."""
+    """The oldest window that is to be tested; a project's windows are tested one after another."""
     query = (
         select(WindowRow)
         .where(WindowRow.project_id == project, WindowRow.state != "done")
@@ -183,7 +200,8 @@ def waiting(session: Session, project: str) -> WindowRow | None:
         .with_for_update()
     )
     row = session.scalars(query).first()
-    return row if row is not None and row.state == "pending" else None
+    untried = row is not None and row.attempts < lease.MAX_ATTEMPTS
+    return row if row is not None and row.state == "pending" and untried else None
 
 
 def task(session: Session, window: WindowRow) -> r.DriftTask:
@@ -200,20 +218,43 @@ def task(session: Session, window: WindowRow) -> r.DriftTask:
 
 
 def store(parts: Services, row: LeaseRow, result: r.DriftResult) -> None:
-    """Keep a window's result and do what it calls for."""
-    with parts.control.session() as session:
-        window = session.get_one(WindowRow, row.window_id)
+    """Keep the result of a leased window and do what it calls for."""
+    _settle(parts, row.window_id, result, row.id)
+
+
+def _give_up(parts: Services, project_id: str) -> None:
+    """Close windows that nobody can test, with the last error."""
+    with parts.control.reading() as session:
+        query = select(WindowRow.id, WindowRow.alpha, WindowRow.error).where(
+            WindowRow.project_id == project_id,
+            WindowRow.state == "pending",
+            WindowRow.attempts >= lease.MAX_ATTEMPTS,
+        )
+        hopeless = list(session.execute(query))
+    for window_id, alpha, error in hopeless:
+        summary = f"The window could not be tested ({lease.MAX_ATTEMPTS} attempts): {error}"
+        log.warning("drift_window_given_up", window=window_id)
+        _settle(
+            parts, window_id, r.DriftResult(window_id, "not_enough_data", alpha, summary, [], [])
+        )
+
+
+def _settle(parts: Services, window_id: str, result: r.DriftResult, lease_id: str = "") -> None:
+    with parts.control.reading() as session:
+        window = session.get_one(WindowRow, window_id)
         reference = session.get_one(ReferenceRow, window.reference_id)
     parts.clickhouse.insert("drift", [_drift_row(parts, window, reference, result)])
+    traces = traces_of(parts.clickhouse, window.project_id, incidents.examples(result))
     with parts.control.session() as session:
-        project = lease.lock_project(session, row.project_id)
-        window = session.get_one(WindowRow, row.window_id)
+        project = lease.lock_project(session, window.project_id)
+        window = session.get_one(WindowRow, window_id)
+        if lease_id:
+            lease.find(session, lease_id).state = "done"
         if window.state == "done":
             return
         window.state, window.decision, window.done_at = "done", result.decision, parts.clock()
-        lease.find(session, row.id).state = "done"
         window.incident_id = incidents.after_window(
-            parts, session, project, monitor_of(project), window, result
+            parts, session, project, monitor_of(project), window, result, traces
         )
 
 
@@ -248,8 +289,8 @@ def pin(parts: Services, project_id: str, start: str, end: str, name: str) -> No
         ) from None
     page = marks.in_order(parts.clickhouse, project_id, NOBODY, first, last, MAX_REFERENCE)
     found = [event for event in page if event.label == "ok"]
-    if len(found) < 2 * incidents.MIN_EVENTS:
-        message = f"{len(found)} scored llm events in that time; a reference needs {2 * incidents.MIN_EVENTS}"
+    if len(found) < MIN_REFERENCE:
+        message = f"{len(found)} scored llm events in that time; a reference needs {MIN_REFERENCE}"
         raise Problem(422, "too_few_events", message, field="start")
     with parts.control.session() as session:
         project = lease.lock_project(session, project_id)
@@ -262,23 +303,18 @@ def status(parts: Services, project_id: str) -> r.DriftStatus:
         project = session.get_one(ProjectRow, project_id)
         monitor = monitor_of(project)
         reference = session.get(ReferenceRow, project.reference_id)
-        windows = list(
-            session.scalars(
-                select(WindowRow)
-                .where(WindowRow.project_id == project_id)
-                .order_by(WindowRow.created_at)
+        done = session.scalar(
+            select(func.count()).where(
+                WindowRow.project_id == project_id, WindowRow.state == "done"
             )
         )
-    done = sum(window.state == "done" for window in windows)
+        after = _window_end(session, reference)[1] if reference else NOBODY
+    state = ("watching" if reference else "learning") if monitor.enabled else "off"
+    wanted = monitor.window_events if reference else monitor.reference_events
+    found = len(_take(parts, project_id, after, wanted))
     if reference is None:
-        learnt = len(_take(parts, project_id, NOBODY, monitor.reference_events))
-        state = "learning" if monitor.enabled else "off"
-        return _status(state, None, learnt, done, 0, monitor)
-    mine = [window for window in windows if window.reference_id == reference.id]
-    after = UUID(mine[-1].event_ids[-1]) if mine else UUID(reference.after)
-    next_events = len(_take(parts, project_id, after, monitor.window_events))
-    state = "watching" if monitor.enabled else "off"
-    return _status(state, reference, len(reference.event_ids), done, next_events, monitor)
+        return _status(state, None, found, done or 0, 0, monitor)
+    return _status(state, reference, len(reference.event_ids), done or 0, found, monitor)
 
 
 def _status(
@@ -303,11 +339,13 @@ def _status(
     )
 
 
-def advance(parts: Services, project_id: str, now: datetime) -> None:
-    """Move the watermark before which every event is known to be scored."""
-    safe = now - timedelta(
-        seconds=120
-    )  # an insert that was stamped earlier may still be on its way
+def advance(parts: Services, project_id: str) -> None:
+    """Move the watermark before which every event is known to be scored.
+
+    The project stays locked meanwhile: a rescoring between the question and the answer would
+    otherwise be passed over.
+    """
+    safe = parts.clock() - timedelta(seconds=SETTLE_SECONDS)
     with parts.control.session() as session:
         project = lease.lock_project(session, project_id)
         since = project.scored_through or lease.LONG_AGO
