@@ -4,7 +4,7 @@
 
 cli.py        the process: flags, health, signals
 trainer.py    lease a job, run it, hand in the result
-job.py        one job: five stages, each resumable (progress.py, folder.py, lineage.py)
+job.py        one job: five stages, each resumable (spec.py, progress.py, folder.py, lineage.py)
 dataset.py    traffic → train, validation, test (filters.py, duplicates.py, splits.py, prompt.py)
 candidate.py  the base model with its LoRA adapter (batches.py)
 pilot.py      a few steps first: does it learn, how long will it take

@@ -30,6 +30,7 @@ from .pilot import Pilot, run_pilot
 from .progress import Progress
 from .prompt import Renderer
 from .registry import register
+from .spec import check_spec
 from .telemetry import Telemetry
 from .train import Outcome, TrainingRun
 
@@ -63,6 +64,7 @@ class JobRun:
     """One attempt at one job. Raises FinetuneError when it fails, Interrupted when it stops."""
 
     def __init__(self, job: Job, shop: Workshop, progress: Progress) -> None:
+        check_spec(job.spec)
         self._job = job
         self._spec = job.spec
         self._shop = shop

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import pytest
 
@@ -19,11 +19,20 @@ from driftline.sdk.errors import Conflict
 from driftline.sdk.ids import uuid7
 from driftline.sdk.records import Job, JobSpec, Score
 
-if TYPE_CHECKING:
-    from conftest import Collector
-
 StartTrainer = Callable[..., AbstractContextManager[subprocess.Popen[bytes]]]
 Until = Callable[[Callable[[], bool], str], None]
+
+
+class Collector(Protocol):
+    """What conftest's fixture gives."""
+
+    url: str
+    admin: Api
+    key: str
+
+    def project(self, name: str) -> Api: ...
+
+
 ENDS = {"promoted", "rejected", "failed", "cancelled"}
 SPEC = JobSpec(
     rank=4,
@@ -43,7 +52,7 @@ def spec(tiny_path: Path) -> JobSpec:
 
 
 @pytest.fixture
-def project(collector: "Collector", request: pytest.FixtureRequest) -> Api:
+def project(collector: Collector, request: pytest.FixtureRequest) -> Api:
     """A project with 50 scored events: 5 hallucinated, 3 errors, the rest good."""
     api = collector.project(request.node.name)
     api.send_lines([line(number) for number in range(50)])
@@ -108,7 +117,7 @@ def assert_losses(job: Job) -> None:
 
 
 def test_a_job_without_enough_data_fails_with_the_reason(
-    collector: "Collector", spec: JobSpec, start_trainer: StartTrainer
+    collector: Collector, spec: JobSpec, start_trainer: StartTrainer
 ) -> None:
     api = collector.project("empty")
     job_id = api.create_job(spec, idempotency_key="one").id
@@ -206,7 +215,7 @@ def test_a_wrong_key_ends_the_trainer_with_the_reason(
 
 
 def test_a_lost_job_is_refused_by_the_collector(
-    project: Api, collector: "Collector", spec: JobSpec
+    project: Api, collector: Collector, spec: JobSpec
 ) -> None:
     """What Progress relies on: a report for a job that is cancelled is a Conflict."""
     job_id = project.create_job(spec, idempotency_key="one").id
