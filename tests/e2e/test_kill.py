@@ -235,16 +235,19 @@ def test_replay_worker_and_collector_may_die_at_any_time(product: Product, until
     parts = [product.collector, replay, worker]
     victims = [part for part in parts for _ in range(LOOP_KILLS[part.name])]
     rng.shuffle(victims)
+    killed = set()
     for victim in victims:
         wait_for_progress(api, rng.randint(1, 8), until)
         promised = acknowledged(replay)
         if victim.exit_code is None:
             victim.kill()
+            killed.add(victim.name)
         if victim is product.collector:
             product.start_collector()
         elif victim is worker or replay.exit_code != 0:
             victim.start()
         assert len(set(stored_ids(api))) >= promised
+    assert killed == set(LOOP_KILLS)
     finish(product, replay, worker, api, until)
     assert_books_balance(api)
 
