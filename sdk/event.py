@@ -79,6 +79,8 @@ class Event:
 
     def _merge(self, name: str, value: object) -> None:
         taken = snapshot(value)
+        if not taken.value:
+            return
         merged = self.values.setdefault(name, {})
         if isinstance(merged, dict) and isinstance(taken.value, dict):
             merged.update(taken.value)

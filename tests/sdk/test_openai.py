@@ -1,0 +1,455 @@
+"""`wrap_openai`: the real `openai` library against a server that speaks OpenAI's wire."""
+
+import asyncio
+import gc
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import openai
+import pytest
+from pydantic import BaseModel
+
+import driftline
+from driftline.sdk.testing import MemoryTransport
+
+MESSAGES: list[Any] = [{"role": "user", "content": "What is drift?"}]
+LOGPROBS = {"content": [{"token": "A", "logprob": -0.5, "bytes": None, "top_logprobs": []}]}
+USAGE = {
+    "prompt_tokens": 10,
+    "completion_tokens": 4,
+    "total_tokens": 14,
+    "prompt_tokens_details": {"cached_tokens": 6},
+    "completion_tokens_details": {"reasoning_tokens": 2},
+}
+TOOL_CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "lookup", "arguments": '{"q": "drift"}'},
+}
+LOOKUP: dict[str, Any] = {"type": "function", "function": {"name": "lookup", "parameters": {}}}
+
+
+class Wire(ThreadingHTTPServer):
+    """Answers by the model's name."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests: list[dict[str, Any]] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Wire
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append(request)
+        if request["model"] == "broken":
+            error = {"error": {"message": "no such model", "type": "x", "code": "y"}}
+            self.reply(404, "application/json", json.dumps(error))
+        elif self.path.endswith("/responses"):
+            self.answer_response(request)
+        elif request.get("stream"):
+            self.reply(200, "text/event-stream", sse(chunks(request)))
+        else:
+            self.reply(200, "application/json", json.dumps(completion(request)))
+
+    def answer_response(self, request: dict[str, Any]) -> None:
+        if request.get("stream"):
+            self.reply(200, "text/event-stream", sse(response_events(request)))
+        else:
+            self.reply(200, "application/json", json.dumps(response(request)))
+
+    def reply(self, status: int, content_type: str, text: str) -> None:
+        data = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def completion(request: dict[str, Any]) -> dict[str, Any]:
+    tools = request.get("tools")
+    message = {
+        "role": "assistant",
+        "content": None if tools else '{"text": "A change."}',
+        "tool_calls": [TOOL_CALL] if tools else None,
+    }
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if tools else "stop"}
+    if request.get("logprobs"):
+        choice["logprobs"] = LOGPROBS
+    head = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1}
+    choices = [{**choice, "index": n} for n in range(request.get("n") or 1)]
+    return {**head, "model": f"{request['model']}-0613", "choices": choices, "usage": USAGE}
+
+
+def chunks(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    head = {"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-x-0613"}
+    if request.get("tools"):
+        call = {"index": 0, **TOOL_CALL, "function": {"name": "lookup", "arguments": '{"q": '}}
+        rest = {"index": 0, "function": {"arguments": '"drift"}'}}
+        deltas: list[dict[str, Any]] = [{"tool_calls": [call]}, {"tool_calls": [rest]}]
+    else:
+        deltas = [{"role": "assistant", "content": ""}, {"content": "A "}, {"content": "change."}]
+    for delta in deltas:
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
+        if request.get("logprobs") and delta.get("content"):
+            choice["logprobs"] = LOGPROBS
+        yield {**head, "choices": [choice]}
+    yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    if (request.get("stream_options") or {}).get("include_usage"):
+        yield {**head, "choices": [], "usage": USAGE}
+
+
+def response(request: dict[str, Any]) -> dict[str, Any]:
+    text = {"type": "output_text", "text": "A change.", "annotations": [], "logprobs": []}
+    message = {
+        "type": "message",
+        "id": "m",
+        "role": "assistant",
+        "status": "completed",
+        "content": [text],
+    }
+    call = {"type": "function_call", "call_id": "call_1", "name": "lookup", "arguments": "{}"}
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": f"{request['model']}-0613",
+        "output": [message, call] if request.get("tools") else [message],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": 10,
+            "output_tokens": 4,
+            "total_tokens": 14,
+            "input_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 2},
+        },
+    }
+
+
+def response_events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    place = {"item_id": "m", "output_index": 0, "content_index": 0, "logprobs": []}
+    started = {**response(request), "status": "in_progress", "output": []}
+    yield {"type": "response.created", "sequence_number": 0, "response": started}
+    for number, text in enumerate(("A ", "change."), 1):
+        delta = {"type": "response.output_text.delta", "delta": text, "sequence_number": number}
+        yield {**delta, **place}
+    yield {"type": "response.completed", "sequence_number": 3, "response": response(request)}
+
+
+def sse(events: Iterator[dict[str, Any]]) -> str:
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    server = Wire()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def base(wire: Wire) -> str:
+    return f"http://127.0.0.1:{wire.server_address[1]}/v1"
+
+
+@pytest.fixture
+def client(wire: Wire, memory: MemoryTransport) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=base(wire), api_key="k", max_retries=0) as plain:
+        yield driftline.wrap_openai(plain)
+
+
+def run_async(wire: Wire, work: Any) -> None:
+    async def main() -> None:
+        async with openai.AsyncOpenAI(base_url=base(wire), api_key="k") as plain:
+            await work(driftline.wrap_openai(plain))
+
+    asyncio.run(main())
+
+
+def only(memory: MemoryTransport) -> dict[str, Any]:
+    assert driftline.flush()
+    (event,) = memory.events
+    return event
+
+
+def test_a_completion_is_one_event_and_comes_back_unchanged(
+    client: openai.OpenAI, memory: MemoryTransport, wire: Wire
+) -> None:
+    answer = client.chat.completions.create(
+        model="gpt-x", messages=MESSAGES, temperature=0.5, logprobs=True
+    )
+    assert type(answer).__name__ == "ChatCompletion"
+    event = only(memory)
+    assert (event["kind"], event["name"], event["model"]) == ("llm", "chat gpt-x", "gpt-x-0613")
+    assert event["input"] == MESSAGES
+    assert event["output"] == '{"text": "A change."}'
+    assert event["usage"] == {"input": 10, "output": 4, "input_cached": 6, "reasoning": 2}
+    assert event["token_logprobs"] == [-0.5]
+    assert event["metadata"] == {
+        "temperature": "0.5",
+        "finish_reason": "stop",
+        "response_id": "chatcmpl-1",
+    }
+    assert event["provider"] == f"127.0.0.1:{wire.server_address[1]}"
+    assert event["end_time"] >= event["start_time"]
+    assert wire.requests == [
+        {"model": "gpt-x", "messages": MESSAGES, "temperature": 0.5, "logprobs": True}
+    ]
+
+
+def test_tool_calls_are_part_of_the_output(client: openai.OpenAI, memory: MemoryTransport) -> None:
+    client.chat.completions.create(model="gpt-x", messages=MESSAGES, tools=[LOOKUP])
+    event = only(memory)
+    call = {"id": "call_1", "name": "lookup", "arguments": '{"q": "drift"}'}
+    assert event["output"] == {"role": "assistant", "content": "", "tool_calls": [call]}
+    assert json.loads(event["metadata"]["tools"]) == [LOOKUP]
+
+
+def test_several_choices_are_a_list(client: openai.OpenAI, memory: MemoryTransport) -> None:
+    client.chat.completions.create(model="gpt-x", messages=MESSAGES, n=2)
+    assert only(memory)["output"] == ['{"text": "A change."}'] * 2
+
+
+def test_a_stream_is_passed_on_and_written_down(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    stream = client.chat.completions.create(
+        model="gpt-x",
+        messages=MESSAGES,
+        stream=True,
+        stream_options={"include_usage": True},
+        logprobs=True,
+    )
+    assert isinstance(stream, openai.Stream)
+    assert stream.response.status_code == 200
+    texts = [choice.delta.content for chunk in stream for choice in chunk.choices]
+    assert texts == ["", "A ", "change.", None]
+    event = only(memory)
+    assert (event["output"], event["model"]) == ("A change.", "gpt-x-0613")
+    assert event["usage"]["input"] == 10 and event["token_logprobs"] == [-0.5, -0.5]
+    assert event["metadata"]["finish_reason"] == "stop"
+    assert 0 <= event["time_to_first_token_ms"] * 1000 <= event["end_time"] - event["start_time"]
+
+
+def test_the_app_is_asked_for_nothing_it_did_not_ask_for(
+    client: openai.OpenAI, memory: MemoryTransport, wire: Wire
+) -> None:
+    list(client.chat.completions.create(model="gpt-x", messages=MESSAGES, stream=True))
+    assert wire.requests == [{"model": "gpt-x", "messages": MESSAGES, "stream": True}]
+    assert "usage" not in only(memory)
+
+
+def test_streamed_tool_calls_are_put_together(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    list(
+        client.chat.completions.create(
+            model="gpt-x", messages=MESSAGES, stream=True, tools=[LOOKUP]
+        )
+    )
+    call = {"id": "call_1", "name": "lookup", "arguments": '{"q": "drift"}'}
+    assert only(memory)["output"]["tool_calls"] == [call]
+
+
+@pytest.mark.parametrize("how", ["close", "with", "drop"])
+def test_a_stream_left_early_is_logged_as_far_as_it_came(
+    client: openai.OpenAI, memory: MemoryTransport, how: str
+) -> None:
+    stream = client.chat.completions.create(model="gpt-x", messages=MESSAGES, stream=True)
+    next(stream), next(stream)
+    if how == "close":
+        stream.close()
+    elif how == "with":
+        with stream:
+            pass
+    else:
+        stream.response.close()
+        del stream
+        gc.collect()
+    event = only(memory)
+    assert event["output"] == "A " and event["metadata"]["closed_early"] == "true"
+
+
+def test_an_error_of_the_api_is_recorded_and_raised(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(model="broken", messages=MESSAGES)
+    event = only(memory)
+    assert event["status"] == "error" and event["error"].startswith("NotFoundError: ")
+    assert event["input"] == MESSAGES
+
+
+def test_a_wrong_call_fails_as_it_would_without_us(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    with pytest.raises(TypeError, match="Missing required arguments"):
+        client.chat.completions.create(model="gpt-x")  # type: ignore[call-overload]
+    assert only(memory)["status"] == "error"
+
+
+def test_the_librarys_own_helpers_are_logged_once(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    class Answer(BaseModel):
+        text: str
+
+    parsed = client.chat.completions.parse(model="gpt-x", messages=MESSAGES, response_format=Answer)
+    assert parsed.choices[0].message.parsed == Answer(text="A change.")
+    with client.chat.completions.stream(model="gpt-x", messages=MESSAGES) as stream:
+        for _ in stream:
+            pass
+    assert stream.get_final_completion().choices[0].message.content == "A change."
+    assert driftline.flush()
+    assert [event["output"] for event in memory.events] == ['{"text": "A change."}', "A change."]
+    assert memory.events[0]["metadata"]["response_format"] == "Answer"
+
+
+def test_raw_responses_stay_raw(client: openai.OpenAI, memory: MemoryTransport) -> None:
+    raw = client.chat.completions.with_raw_response.create(model="gpt-x", messages=MESSAGES)
+    assert raw.headers["content-type"] == "application/json"
+    assert raw.parse().choices[0].message.content == '{"text": "A change."}'
+    with client.chat.completions.with_streaming_response.create(
+        model="gpt-x", messages=MESSAGES
+    ) as streamed:
+        assert b"A change." in b"".join(streamed.iter_bytes())
+    assert driftline.flush()
+    assert [event.get("output") for event in memory.events] == ['{"text": "A change."}', None]
+
+
+def test_copies_of_the_client_are_wrapped_and_wrapping_twice_is_once(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    assert driftline.wrap_openai(client) is client
+    client.with_options(timeout=5).chat.completions.create(model="gpt-x", messages=MESSAGES)
+    assert only(memory)["name"] == "chat gpt-x"
+
+
+def test_a_call_is_a_child_of_the_current_span(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    with driftline.span("outer") as outer:
+        client.chat.completions.create(model="gpt-x", messages=MESSAGES)
+    assert driftline.flush()
+    assert memory.events[0]["parent_id"] == outer.span_id
+
+
+def test_the_input_is_what_it_was_at_the_call(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    messages = list(MESSAGES)
+    client.chat.completions.create(model="gpt-x", messages=messages)
+    messages.append({"role": "assistant", "content": "later"})
+    assert only(memory)["input"] == MESSAGES
+
+
+def test_the_asynchronous_client(wire: Wire, memory: MemoryTransport) -> None:
+    async def work(client: openai.AsyncOpenAI) -> None:
+        await client.chat.completions.create(model="gpt-x", messages=MESSAGES)
+        stream = await client.chat.completions.create(model="gpt-x", messages=MESSAGES, stream=True)
+        assert isinstance(stream, openai.AsyncStream)
+        assert [chunk async for chunk in stream]
+        early = await client.chat.completions.create(model="gpt-x", messages=MESSAGES, stream=True)
+        await anext(early), await anext(early)
+        await early.close()
+        async with client.chat.completions.stream(model="gpt-x", messages=MESSAGES) as helper:
+            assert [event async for event in helper]
+        with pytest.raises(openai.NotFoundError):
+            await client.chat.completions.create(model="broken", messages=MESSAGES)
+
+    run_async(wire, work)
+    assert driftline.flush()
+    outputs = [event.get("output") for event in memory.events]
+    assert outputs == ['{"text": "A change."}', "A change.", "A ", "A change.", None]
+    assert memory.events[-1]["error"].startswith("NotFoundError")
+
+
+def test_a_cancelled_call_is_recorded_and_stays_cancelled(
+    wire: Wire, memory: MemoryTransport
+) -> None:
+    async def work(client: openai.AsyncOpenAI) -> None:
+        call = client.chat.completions.create(model="gpt-x", messages=MESSAGES)
+        task = asyncio.ensure_future(call)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run_async(wire, work)
+    assert only(memory)["error"] == "CancelledError"
+
+
+def test_the_responses_api(client: openai.OpenAI, memory: MemoryTransport) -> None:
+    answer = client.responses.create(model="gpt-x", input="Drift?", instructions="Be brief.")
+    assert answer.output_text == "A change."
+    event = only(memory)
+    assert event["name"] == "responses gpt-x" and event["model"] == "gpt-x-0613"
+    assert event["input"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Drift?"},
+    ]
+    assert event["output"] == "A change."
+    assert event["usage"] == {"input": 10, "output": 4, "input_cached": 6, "reasoning": 2}
+
+
+def test_the_responses_api_streams_and_calls_tools(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    list(client.responses.create(model="gpt-x", input="Drift?", stream=True))
+    with client.responses.create(model="gpt-x", input="Drift?", stream=True) as stream:
+        next(stream), next(stream)
+    client.responses.create(model="gpt-x", input="Drift?", tools=[{"type": "web_search_preview"}])
+    assert driftline.flush()
+    whole, early, tools = memory.events
+    assert whole["output"] == "A change." and whole["usage"]["output"] == 4
+    assert whole["time_to_first_token_ms"] >= 0
+    assert early["output"] == "A " and early["metadata"]["closed_early"] == "true"
+    assert tools["output"]["tool_calls"] == [{"id": "call_1", "name": "lookup", "arguments": "{}"}]
+
+
+def test_any_client_of_that_shape_will_do(memory: MemoryTransport) -> None:
+    def create(model: str, messages: Any, stream: bool = False) -> Any:
+        message = {"role": "assistant", "content": "hi"}
+        if stream:
+            return iter([{"choices": [{"index": 0, "delta": {"content": "hi"}}]}])
+        return {"choices": [{"message": message}], "usage": {"prompt_tokens": 1}}
+
+    shape = SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create)))
+    client = driftline.wrap_openai(shape)
+    client.chat.completions.create(model="m", messages=MESSAGES)
+    assert len(list(client.chat.completions.create(model="m", messages=MESSAGES, stream=True))) == 1
+    assert driftline.flush()
+    assert [event["output"] for event in memory.events] == ["hi", "hi"]
+    assert memory.events[0]["usage"] == {"input": 1}
+
+
+def test_a_client_of_no_known_shape_is_returned_as_it_is() -> None:
+    thing = object()
+    assert driftline.wrap_openai(thing) is thing
+
+
+def test_a_sampled_out_or_switched_off_call_is_not_touched(wire: Wire) -> None:
+    driftline.init(transport=MemoryTransport(), sample_rate=0.0)
+    with openai.OpenAI(base_url=base(wire), api_key="k") as plain:
+        client = driftline.wrap_openai(plain)
+        stream = client.chat.completions.create(model="gpt-x", messages=MESSAGES, stream=True)
+        assert type(stream) is openai.Stream
+        assert len(list(stream)) == 4
