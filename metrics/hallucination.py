@@ -33,7 +33,7 @@ from .grounding import (
 )
 
 MAX_ANSWER_CHARACTERS = 100_000
-MAX_CONTEXT_CHARACTERS = 2_000_000
+MAX_CONTEXT_CHARACTERS = 400_000
 MAX_SENTENCES = 1000
 MIN_FUNCTION_SHARE = (
     0.08  # below it a text of 20 words is not English; RAGTruth's lowest is in docs

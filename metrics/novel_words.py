@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
@@ -32,6 +31,7 @@ SOURCE_NUMBER = re.compile(
     r"(?:passages?|sources?|documents?|step)\s*(?:\d+\s*(?:,|and|&|-)\s*)*$", re.I
 )
 SOURCE_LOOK_BACK = 32
+VOWEL = re.compile(r"[aeiouy]")
 MAX_KEY = 40  # characters of a word that are compared; bounds the cache of stems
 MAX_PLACES = 2000  # that a sentence is compared with; larger ones when there are more
 
@@ -150,22 +150,42 @@ def plain(text: str) -> str:
 
 @functools.lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """An English word without its inflection, crudely: plurals, -ed, -ing, -ly, possessives."""
+    """An English word without its inflection, crudely: plural, -ed, -ing, -ly, final e."""
     word = word.casefold().replace("’", "'").removesuffix("'s")
-    word = MONTHS.get(word, word)
-    for ending, least in (("ies", 3), ("ing", 4), ("edly", 4), ("ed", 3), ("ly", 4), ("es", 3)):
-        if word.endswith(ending) and len(word) - len(ending) >= least:
-            return _without_doubling(word[: -len(ending)] + ("y" if ending == "ies" else ""))
-    if word.endswith("s") and not word.endswith("ss") and len(word) > 3:
-        word = word[:-1]
-    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+    word = _without_ending(_singular(MONTHS.get(word, word)))
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
+        return word[:-1]
+    if len(word) > 3 and word.endswith("e"):
+        return word[:-1]
+    return word[:-1] + "y" if len(word) > 3 and word.endswith("i") else word
 
 
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ses", "xes", "zes", "ches", "shes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def _without_ending(word: str) -> str:
+    """The first of the endings whose rest has three letters, one of them a vowel."""
+    for ending in ("edly", "ing", "ed", "ly"):
+        rest = word.removesuffix(ending)
+        if rest != word and len(rest) >= 3 and VOWEL.search(rest):
+            return rest
+    return word
+
+
+@functools.lru_cache(maxsize=50_000)
 def number_key(text: str) -> str:
     """The value of digits, with groups, decimals or a fraction, in one spelling."""
+    over, _, under = text.replace(",", "").partition("/")
     try:
-        value = float(Fraction(text.replace(",", "")))
-    except (ValueError, ZeroDivisionError, OverflowError):
+        value = float(over) / float(under or 1)
+    except (ValueError, ZeroDivisionError):
         return f"#{text}"
     return f"#{value:.10g}"
 
@@ -193,10 +213,3 @@ def _link_key(text: str) -> str:
 def _counts_sources(text: str, start: int) -> bool:
     """Whether the number at `start` follows "passage" or the like: "(Passage 2)"."""
     return SOURCE_NUMBER.search(text[max(0, start - SOURCE_LOOK_BACK) : start]) is not None
-
-
-def _without_doubling(word: str) -> str:
-    """stopp -> stop; bak and bake meet because a final e falls as well."""
-    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
-        return word[:-1]
-    return word[:-1] if word.endswith("e") and len(word) > 4 else word
