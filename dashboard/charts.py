@@ -15,7 +15,7 @@ from driftline.sdk import records as r
 
 from .theme import BLUE, ORANGE, RED
 
-HEIGHT = 210
+HEIGHT = 230
 HOURS_SHOWN = timedelta(hours=36)  # longer ranges are labelled with days
 SOLID, DASHED = [1, 0], [5, 4]
 TOP = alt.Legend(title=None, orient="top", symbolStrokeWidth=2)

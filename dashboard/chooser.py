@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from .session import param, plain, set_param
 
+LIST_WIDTH = 250
 LIST_HEIGHT = 620
 LONG_LIST = 7
 
@@ -20,6 +22,12 @@ class Entry:
     id: str
     title: str
     about: str
+
+
+def beside() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A narrow place for the list and a wide one for what is open; they wrap on small screens."""
+    row = st.container(horizontal=True, gap="medium")
+    return row.container(width=LIST_WIDTH), row.container(width="stretch")
 
 
 def choose(name: str, about: str, entries: Sequence[Entry]) -> str:

@@ -15,7 +15,7 @@ MAX_EXAMPLES = 8
 QUESTION_CHARACTERS = 110
 NO_DRIFT = markup.pill_cell("● no drift", "good")
 BAR_FLOORS = 4.0  # a bar is full at so many times the floor
-HEADS = ["signal", "what was found", "effect ÷ floor", "adjusted p", "before → now"]
+HEADS = ["signal", "what was found", "effect", "adjusted p", "before → now"]
 
 
 def signal_table(found: Sequence[r.SignalResult], *, verdicts: bool = True) -> None:
@@ -26,7 +26,7 @@ def signal_table(found: Sequence[r.SignalResult], *, verdicts: bool = True) -> N
     st.html(markup.table(heads, rows, "Signals of this window"))
     st.caption(
         "A signal has drifted when its p-value, corrected for testing several signals (Holm), is "
-        "below alpha **and** its effect reaches the floor (the black line in the bar)."
+        "below alpha **and** its effect reaches the floor (the line across the bar)."
     )
 
 
@@ -41,12 +41,13 @@ def floors(s: r.SignalResult) -> float:
 
 
 def _row(s: r.SignalResult) -> list[markup.Column]:
-    effect = f"{wording.number(s.effect, none='–')} / {wording.number(s.effect_floor)}"
+    effect = f"{floors(s):.1f} × the floor" if s.effect is not None else "–"
+    size = f"{wording.number(s.effect, none='–')} {s.effect_unit}; floor {s.effect_floor:g}"
     before, now = (wording.number(v, none="–") for v in (s.reference_summary, s.current_summary))
     return [
         markup.Cell(wording.name_of(s.signal), sub=s.signal),
         markup.Cell(s.words, "prose", sub=s.method),
-        markup.Cell(effect, sub=s.effect_unit, bar=floors(s) / BAR_FLOORS, mark=1 / BAR_FLOORS),
+        markup.Cell(effect, sub=size, bar=floors(s) / BAR_FLOORS, mark=1 / BAR_FLOORS),
         markup.Cell(wording.p_value(s.adjusted_p_value), "number"),
         markup.Cell(f"{before} → {now}", "number"),
     ]

@@ -109,6 +109,12 @@ def day(time: str) -> str:
     return f"{time[8:10]} {MONTHS[int(time[5:7]) - 1]} {time[11:16]} UTC" if time else "–"
 
 
+def titled(state: str) -> str:
+    """A state with its mark, such as "● queued", as a title: "● Queued"."""
+    mark, _, words = state.partition(" ")
+    return f"{mark} {words[:1].upper()}{words[1:]}"
+
+
 def one_line(text: str, length: int) -> str:
     """The beginning of a text, on one line."""
     flat = " ".join(text.split())

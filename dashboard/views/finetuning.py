@@ -3,7 +3,7 @@
 import streamlit as st
 
 from driftline.dashboard import job_report, markup, wording
-from driftline.dashboard.chooser import Entry, choose
+from driftline.dashboard.chooser import Entry, beside, choose
 from driftline.dashboard.session import api, link, refreshed, tried
 from driftline.sdk import records as r
 
@@ -34,7 +34,7 @@ def page() -> None:
             Entry(j.id, f"{STATES[j.state][0]} · {wording.day(j.created_at)}", origin(j))
             for j in jobs
         ]
-        left, right = st.columns([1, 3], gap="medium")
+        left, right = beside()
         with left:
             chosen = choose("job", wording.plural(len(jobs), "job"), entries)
         with right:
@@ -91,7 +91,8 @@ def show(job: r.Job) -> None:
 def verdict(job: r.Job) -> None:
     """How it stands, or how it ended, prominently."""
     state, tone = STATES[job.state]
-    title = f"Verdict: {state}" if job.state in ("promoted", "rejected") else state
+    judged = job.state in ("promoted", "rejected")
+    title = f"Verdict: {state}" if judged else wording.titled(state)
     words = job.gate.summary if job.gate else job.error or job.message or waits_for(job)
     st.html(markup.banner(title, words, tone))
 
@@ -105,9 +106,11 @@ def waits_for(job: r.Job) -> str:
 
 
 def reached(job: r.Job) -> int:
-    """Which stage is under way; for an ended job the first one that it has nothing of."""
+    """Which stage is under way: none yet (-1), or the first that an ended job has nothing of."""
     if job.state in WAY:
         return WAY.index(job.state)
+    if job.state == "proposed":
+        return -1
     phases = {point.phase for point in job.losses}
     signs = [bool(job.executor), job.dataset, "pilot" in phases, "train" in phases, job.gate]
     return next((n for n, sign in enumerate(signs) if not sign), len(WAY))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from driftline.dashboard import markup, wording
-from driftline.dashboard.chooser import Entry, choose
+from driftline.dashboard.chooser import Entry, beside, choose
 from driftline.dashboard.evidence import example_links, signal_table
 from driftline.dashboard.session import api, link, plain, refreshed, tried
 from driftline.sdk import records as r
@@ -34,11 +34,11 @@ def page() -> None:
         Entry(
             i.id,
             f"{STATES[i.state][0]} · {wording.day(i.opened_at)}",
-            headline(i).removeprefix("Changed: "),
+            headline(i),
         )
         for i in found
     ]
-    left, right = st.columns([1, 3], gap="medium")
+    left, right = beside()
     with left:
         chosen = choose("incident", wording.plural(len(found), "incident"), entries)
     with right:
@@ -63,7 +63,7 @@ def headline(i: r.Incident) -> str:
     """What changed, in a few names."""
     names = [lower(wording.name_of(signal.signal)) for signal in i.signals]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"Changed: {', '.join(names[:3])}{more}" if names else i.title
+    return f"{', '.join(names[:3])}{more}" if names else i.title
 
 
 def lower(name: str) -> str:
@@ -71,9 +71,9 @@ def lower(name: str) -> str:
 
 
 def show(i: r.Incident) -> None:
-    st.subheader(plain(headline(i).removeprefix("Changed: ")))
+    st.subheader(plain(f"Changed: {headline(i)}"))
     state, tone = STATES[i.state]
-    st.html(markup.banner(f"{state[:2]}{state[2:].capitalize()}", i.summary, tone))
+    st.html(markup.banner(wording.titled(state), i.summary, tone))
     st.html(
         markup.facts(
             [

@@ -1,6 +1,7 @@
 """Is it good? Traffic, quality and the platform's own accounting, at a glance."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from driftline.dashboard import charts, markup, reads, wording
 from driftline.dashboard.session import (
@@ -89,7 +90,7 @@ def attention(o: r.Overview) -> None:
         st.warning(f"{words}More workers: `driftline worker`", icon=":material/hourglass_top:")
 
 
-def volume_tiles(o: r.Overview, columns: list[st.delta_generator.DeltaGenerator]) -> None:
+def volume_tiles(o: r.Overview, columns: list[DeltaGenerator]) -> None:
     counts = [float(bucket.events) for bucket in o.series]
     errors = [float(bucket.errors) for bucket in o.series]
     tile(columns[0], "Events", wording.count(o.events), "in this range", counts, "bar")
@@ -109,9 +110,7 @@ def volume_tiles(o: r.Overview, columns: list[st.delta_generator.DeltaGenerator]
     )
 
 
-def quality_tiles(
-    o: r.Overview, risk: r.ScoreSeries, columns: list[st.delta_generator.DeltaGenerator]
-) -> None:
+def quality_tiles(o: r.Overview, risk: r.ScoreSeries, columns: list[DeltaGenerator]) -> None:
     values = [p.value for p in risk.points if p.value is not None]
     n = sum(p.n for p in risk.points)
     mean = sum((p.value or 0.0) * p.n for p in risk.points) / n if n else None
@@ -128,7 +127,7 @@ def quality_tiles(
 
 
 def tile(
-    column: st.delta_generator.DeltaGenerator,
+    column: DeltaGenerator,
     label: str,
     value: str,
     told: str,

@@ -29,7 +29,7 @@ def page() -> None:
     st.html(summary(event))
     if event.error:
         st.html(markup.banner("✘ Error", event.error, "bad"))
-    conversation, numbers = st.columns([3, 2], gap="medium")
+    conversation, numbers = st.columns([4, 3], gap="medium")
     with conversation:
         messages(event, scores)
         context(event)
@@ -119,7 +119,9 @@ def score_table(scores: list[r.Score]) -> None:
 
 def score_row(s: r.Score) -> list[markup.Column]:
     bar = s.value if s.name in MARKED_BY else None
-    by = " · ".join(part for part in (s.source, s.model, f"version {s.metric_version}") if part)
+    source = "" if s.source == "worker" else s.source
+    version = f"version {s.metric_version}" if s.metric_version else ""
+    by = " · ".join(part for part in (source, s.model, version) if part)
     return [
         markup.Cell(wording.name_of(s.name), sub=s.name),
         markup.Cell(wording.number(s.value, none="–"), "number", wording.unit_of(s.name), bar=bar),
