@@ -30,12 +30,12 @@ FLAGS = [
 ]
 TIMEOUT_MS = 20_000
 PAGES = {
-    "overview": ("Overview", "Ingestion accounting"),
-    "drift": ("Drift", "Embedding map"),
+    "overview": ("Overview", "Where every event went"),
+    "drift": ("Drift", "Map of the prompts"),
     "incidents": ("Incidents", "Who was told"),
     "traces": ("Traces", "Select a row"),
     "trace": ("Trace", "Scores"),
-    "finetuning": ("Fine-tuning", "Registry"),
+    "finetuning": ("Fine-tuning", "Registered models"),
     "settings": ("Settings", "API keys"),
 }
 
@@ -115,17 +115,18 @@ def test_hostile_text_of_a_trace_is_shown_and_not_run(
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     visit(page, f"{dashboard}/trace?trace={seeded.trace}", "Scores")
-    answer = page.locator("[data-testid='stHtml']").first
-    assert "<script>document.title='owned'</script>" in answer.inner_text()
-    assert answer.locator("script, img, a").count() == 0
-    assert answer.locator("mark").count() == 2
+    page.locator(".dl-message mark").first.wait_for()
+    shown = page.locator("[data-testid='stHtml']")
+    assert "<script>document.title='owned'</script>" in " ".join(shown.all_inner_texts())
+    assert shown.locator("script, img, a").count() == 0
+    assert shown.locator("mark").count() == 2
     assert page.title() != "owned"
     assert dialogs == []
 
 
 def test_a_row_of_the_list_opens_its_trace(page: Page, dashboard: str) -> None:
     visit(page, f"{dashboard}/traces", "Select a row")
-    canvas = page.locator("[data-testid='stDataFrame'] canvas").first
-    canvas.click(position={"x": 15, "y": 55})
+    rows = page.locator("[data-testid='stDataFrame'] .dvn-scroller")
+    rows.click(position={"x": 15, "y": 55})
     page.get_by_role("heading", name="Trace", exact=True).wait_for()
     assert "trace=" in page.url
