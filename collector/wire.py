@@ -306,7 +306,7 @@ EVENT_FIELDS = frozenset({"type", "id", "start_time", "end_time", *READERS})
 SCORE_FIELDS = frozenset(
     {"type", "event_id", "name", "value", "label", "explanation", "spans", "source"}
 )
-LOSS_FIELDS = frozenset({"type", "reason", "count"})
+LOSS_FIELDS = frozenset({"type", "id", "reason", "count"})  # `id`: the sender's own books
 
 
 def _score(value: Mapping[str, Json]) -> ScoreFact:

@@ -75,7 +75,7 @@ class Event:
         self.values[name] = taken.value
         self.size += taken.size
         if taken.cut and not budget:
-            self._merge("metadata", {f"driftline.truncated.{name}": taken.characters})
+            self._merge("truncated", {name: taken.characters})
 
     def _merge(self, name: str, value: object) -> None:
         taken = snapshot(value)
