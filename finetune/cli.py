@@ -81,6 +81,7 @@ def run(settings: TrainerSettings, api: Api, telemetry: Telemetry, stop: threadi
     os.environ.update(quiet_threads(os.environ))  # before torch is imported
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import peft  # noqa: F401  # with transformers: 5 s that the first job need not wait for
     import torch
 
     from .cores import Cores, usage
