@@ -223,7 +223,7 @@ def recording(path: Path) -> Path:
 def test_replay_worker_and_collector_may_die_at_any_time(product: Product, until: Until) -> None:
     api = product.start_collector()
     file = recording(product.home / "rows.jsonl")
-    arguments = ("replay", str(file), "--rate", "6", "--run-name", "kill")
+    arguments = ("replay", str(file), "--rate", "3", "--run-name", "kill")
     replay = product.part("replay", "driftline.cli", *arguments)
     health = ("--health-port", str(product.port + 2), "--lease-seconds", "5")
     worker = product.part(
@@ -235,6 +235,8 @@ def test_replay_worker_and_collector_may_die_at_any_time(product: Product, until
     parts = [product.collector, replay, worker]
     victims = [part for part in parts for _ in range(LOOP_KILLS[part.name])]
     rng.shuffle(victims)
+    victims.remove(replay)
+    victims.insert(0, replay)  # the replay is the first to come to its end: kill it early once
     killed = set()
     for victim in victims:
         wait_for_progress(api, rng.randint(1, 8), until)

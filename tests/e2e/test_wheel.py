@@ -91,4 +91,4 @@ def test_the_wheel_keeps_to_its_own_folder_and_holds_the_demos_data_and_licences
         assert f"driftline/demo/data/{name}" in names
     assert "driftline/py.typed" in names
     assert "driftline/cli/main.py" in names
-    assert not [name for name in names if "/test" in name]
+    assert not [name for name in names if "/tests/" in name or "/test_" in name]
