@@ -14,6 +14,7 @@ from driftline.terminal import Terminal
 
 T = TypeVar("T")
 POLL_SECONDS = 0.5
+TABLE_WIDTH = 90  # characters of what was seen; the whole was printed when it was decided
 
 
 class Untrue(Exception):
@@ -98,8 +99,12 @@ class Checklist:
     def summary(self) -> None:
         """All checks as one table."""
         rows = [
-            [c.name, "yes" if c.passed else "NO", f"{c.seconds:.0f} s", c.words]
+            [c.name, "yes" if c.passed else "NO", f"{c.seconds:.0f} s", _short(c.words)]
             for c in self.checks
         ]
         self.terminal.say()
         self.terminal.table(["check", "true", "at", "seen"], rows)
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= TABLE_WIDTH else words[: TABLE_WIDTH - 1].rstrip() + "…"
