@@ -45,8 +45,15 @@ class Control:
             parsed = make_url(url)
             if parsed.get_backend_name() == "sqlite":
                 return cls(_sqlite(url, parsed.database or "", busy_seconds))
-            return cls(create_engine(url, pool_pre_ping=True, pool_size=POOL_SIZE))
-        except (SQLAlchemyError, ModuleNotFoundError) as error:
+            if parsed.drivername in ("postgresql", "postgres"):
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            return cls(create_engine(parsed, pool_pre_ping=True, pool_size=POOL_SIZE))
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                f"DRIFTLINE_DATABASE_URL needs a driver that is not installed ({error.name}): "
+                "for PostgreSQL run pip install 'driftline[postgres]'"
+            ) from error
+        except SQLAlchemyError as error:
             raise StoreError(f"DRIFTLINE_DATABASE_URL cannot be used: {error}") from error
 
     def migrate(self, to: str = "head") -> None:

@@ -15,6 +15,7 @@ from driftline.sdk import records as r
 from . import tuning
 from .auth import Caller, require
 from .clock import rfc3339
+from .lease import lock_project
 from .problem import not_found
 from .services import Parts
 from .tables import JobRow, LossRow, ModelRow
@@ -54,6 +55,7 @@ def create_job(body: NewJob, caller: Admin, parts: Parts) -> r.Job:
     """Queue a job; the same idempotency key returns the job it made."""
     with parts.control.session() as session:
         key = body.idempotency_key
+        lock_project(session, caller.project)  # of two that race, the second finds the first's job
         return tuning.record(
             tuning.create(parts, session, caller.project, body.spec, key, "queued")
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from driftline.sdk import records as r
 
@@ -15,7 +17,7 @@ from .auth import Caller, require
 from .clock import rfc3339
 from .ids import new_id
 from .problem import Problem, not_found
-from .services import Parts
+from .services import Parts, Services
 from .tables import KeyRow, ProjectRow
 
 router = APIRouter(tags=["projects"])
@@ -40,19 +42,25 @@ class NewKey(BaseModel):
 def create_project(body: NewProject, caller: Admin, parts: Parts) -> r.Project:
     """Create a project, or return the one of that name."""
     _need_service(caller)
+    with suppress(IntegrityError):  # somebody else makes it right now: it is there when we look
+        return _project(_found_or_made(parts, body.name))
+    return _project(_found_or_made(parts, body.name))
+
+
+def _found_or_made(parts: Services, name: str) -> ProjectRow:
     with parts.control.session() as session:
-        row = session.scalars(select(ProjectRow).where(ProjectRow.name == body.name)).first()
+        row = session.scalars(select(ProjectRow).where(ProjectRow.name == name)).first()
         if row is None:
             row = ProjectRow(
                 id=new_id("prj"),
-                name=body.name,
+                name=name,
                 created_at=parts.clock(),
                 monitor=r.encode(r.Monitor()),
                 reference_id="",
                 scored_through=None,
             )
             session.add(row)
-        return _project(row)
+        return row
 
 
 @router.get("/v1/projects")

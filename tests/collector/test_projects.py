@@ -1,5 +1,7 @@
 """Projects and their keys over HTTP."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from driftline.collector.tables import KeyRow
@@ -17,6 +19,13 @@ def test_a_project_made_twice_is_the_same_project(front):
         for p in front.client.get("/v1/projects", headers=front.headers).json()["projects"]
     ]
     assert names.count("twice") == 1
+
+
+def test_many_who_make_the_same_project_at_once_get_the_same_one(front, uuid7):
+    body = {"name": f"race {uuid7()}"}
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: front.post("/v1/projects", body)["id"], range(8)))
+    assert len(set(made)) == 1
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201])
