@@ -17,6 +17,7 @@ from . import (
     ingest,
     jobs,
     keys,
+    policies,
     problem,
     projects,
     reads,
@@ -41,6 +42,7 @@ from .settings import Settings
 ROUTERS = (
     health.router,
     projects.router,
+    policies.router,
     ingest.router,
     reads.router,
     traces.router,
@@ -102,7 +104,10 @@ def opened(settings: Settings, clock: Clock, meters: Meters) -> Iterator[Service
         stack.callback(committer.close)
         rollup.start()
         bodies = Budget(2 * settings.queue_bytes)
-        services = Services(settings, clock, clickhouse, control, committer, rollup, meters, bodies)
+        rules = policies.Policies(control)
+        services = Services(
+            settings, clock, clickhouse, control, committer, rollup, meters, bodies, rules
+        )
         periodic = Periodic(services)
         stack.callback(periodic.close)
         periodic.start()

@@ -56,6 +56,7 @@ def _found_or_made(parts: Services, name: str) -> ProjectRow:
                 name=name,
                 created_at=parts.clock(),
                 monitor=r.encode(r.Monitor()),
+                settings={},
                 reference_id="",
                 scored_through=None,
             )

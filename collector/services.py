@@ -17,6 +17,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .control import Control
+    from .policies import Policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Services:
     rollup: Rollup
     meters: Meters
     bodies: Budget
+    policies: Policies
 
 
 def services(request: Request) -> Services:

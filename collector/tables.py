@@ -47,6 +47,7 @@ class ProjectRow(Table):
     name: Mapped[str] = mapped_column(String(200), unique=True)
     created_at: Mapped[datetime]
     monitor: Mapped[dict[str, Any]]
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     reference_id: Mapped[str] = mapped_column(String(40), default="")
     scored_through: Mapped[datetime | None]  # every event ingested before it is scored
 

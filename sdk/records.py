@@ -250,6 +250,37 @@ class Monitor:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """A project's own price of a model, in US dollars per million tokens.
+
+    `input_cached` None: cached tokens cost as much as the rest of the input.
+    """
+
+    model: str
+    input: float
+    output: float
+    provider: str = ""
+    input_cached: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    """What the collector does with a project's events.
+
+    retention_days, events_per_second: 0 is no limit of the project's own. redact: kinds of personal
+    data that are replaced before storage; redact_patterns: regular expressions, as well. llm_scope:
+    of OTLP spans, only those about language models and their parents are kept.
+    """
+
+    retention_days: int = 0
+    redact: list[str] = field(default_factory=list)
+    redact_patterns: list[str] = field(default_factory=list)
+    events_per_second: int = 0
+    llm_scope: bool = True
+    prices: list[Price] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class WindowRef:
     """The events of one side of a drift test, in event order."""
 
