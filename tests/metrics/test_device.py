@@ -11,16 +11,6 @@ from driftline.sdk.errors import ConfigError
 OLD_CPU = frozenset({"sse2", "avx2"})
 
 
-@pytest.mark.parametrize(
-    ("cores", "load", "threads"),
-    [(2, 0.0, 2), (2, 1.9, 2), (2, 2.0, 1), (2, 9.0, 1), (1, 5.0, 1), (16, 3.0, 16), (16, 20.0, 8)],
-)
-def test_threads_are_all_cores_or_half_of_them_on_a_busy_machine(
-    cores: int, load: float, threads: int
-) -> None:
-    assert device.pick_threads(cores, load) == threads
-
-
 @pytest.mark.parametrize("flag", sorted(device.FAST_BF16_FLAGS))
 def test_bfloat16_is_used_where_the_cpu_multiplies_it(flag: str) -> None:
     assert device.pick_dtype("cpu", OLD_CPU | {flag}) == torch.bfloat16

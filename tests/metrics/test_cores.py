@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from driftline.finetune.cores import Cores, Usage, choose, taken_by_others, usage
+from driftline.metrics.cores import Cores, Usage, choose, taken_by_others, usage
 
 
 def looks(*found: Usage | None) -> Callable[[], Usage | None]:
