@@ -15,7 +15,9 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -58,11 +60,23 @@ class Control:
 
     def migrate(self, to: str = "head") -> None:
         """Bring the schema to a revision, the newest; does nothing when it is there."""
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
+        config = _alembic()
         with self.engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, to)
+
+    def behind(self) -> str:
+        """The revision that this code needs and the database is not at; "" when it is.
+
+        Raises StoreUnreachable.
+        """
+        wanted = ScriptDirectory.from_config(_alembic()).get_current_head() or ""
+        try:
+            with self._readers.connect() as connection:
+                found = MigrationContext.configure(connection).get_current_revision()
+        except SQLAlchemyError as error:
+            raise StoreUnreachable("the control database does not answer") from error
+        return "" if found == wanted else wanted
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -79,17 +93,14 @@ class Control:
         with _transaction(self._readers) as session:
             yield session
 
-    def ping(self) -> bool:
-        """Whether the database answers."""
-        try:
-            with self.engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-        except SQLAlchemyError:
-            return False
-        return True
-
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
+    return config
 
 
 @contextmanager

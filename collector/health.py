@@ -35,7 +35,11 @@ def _trouble(parts: Services) -> str:
         return f"ClickHouse: {error}"
     if missing:
         return f"ClickHouse lacks {missing[0].name}: run `driftline migrate`"
-    return "" if parts.control.ping() else "the control database does not answer"
+    try:
+        revision = parts.control.behind()
+    except StoreError as error:
+        return str(error)
+    return f"the control database lacks {revision}: run `driftline migrate`" if revision else ""
 
 
 @router.get("/metrics")

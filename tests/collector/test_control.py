@@ -134,10 +134,15 @@ def test_a_database_that_is_locked_for_too_long_is_unreachable_not_a_crash(tmp_p
         control.close()
 
 
-def test_ping_says_whether_the_database_answers(control, tmp_path):
-    assert control.ping()
+def test_it_says_which_revision_is_missing_and_whether_it_answers(tmp_path):
+    control = Control.open(f"sqlite:///{tmp_path}/control.db")
+    assert control.behind()
+    control.migrate()
+    assert control.behind() == ""
+    control.close()
     nowhere = Control.open(f"sqlite:///{tmp_path}")
-    assert not nowhere.ping()
+    with pytest.raises(StoreUnreachable):
+        nowhere.behind()
     nowhere.close()
 
 

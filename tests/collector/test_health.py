@@ -1,6 +1,11 @@
 """Health and metrics: what supervisors and Prometheus see."""
 
 import re
+from pathlib import Path
+
+from sqlalchemy import column, table, update
+
+from driftline.collector import control
 
 
 def metric(front, name):
@@ -50,6 +55,24 @@ def test_a_collector_without_its_tables_is_not_ready(front):
         assert front.client.get("/healthz").status_code == 200
     finally:
         clickhouse.command("RENAME TABLE away TO schema_migrations")
+
+
+def test_a_collector_with_an_old_control_database_is_not_ready(front):
+    revision = update(table("alembic_version", column("version_num")))
+    with front.services.control.session() as session:
+        session.execute(revision.values(version_num="0001"))
+    try:
+        response = front.client.get("/readyz")
+        assert response.status_code == 503
+        assert "driftline migrate" in response.json()["message"]
+    finally:
+        with front.services.control.session() as session:
+            session.execute(revision.values(version_num=newest_revision()))
+
+
+def newest_revision():
+    folder = Path(control.__file__).with_name("alembic") / "versions"
+    return max(path.name[:4] for path in folder.glob("*.py"))
 
 
 def test_a_failure_inside_is_a_500_with_a_request_id_and_no_details(front):
