@@ -9,8 +9,9 @@ CREATE TABLE IF NOT EXISTS {table embeddings} (
     computed_at DateTime64(6, 'UTC')
 )
 ENGINE = {replacing computed_at}
-PARTITION BY toYYYYMM(event_time)
+PARTITION BY (project, toMonday(event_time))
 ORDER BY (project, event_time, event_id, field, model)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS non_replicated_deduplication_window = 1000,
+    old_parts_lifetime = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 {distributed embeddings sipHash64(event_id)}
