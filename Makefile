@@ -41,7 +41,7 @@ up: $(STAMP)  ## collector, worker, trainer and dashboard, without the replay
 	@$(BIN)/driftline up
 
 test: $(DEV_STAMP) chromium  ## every test, browser and end-to-end included
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(DEV_STAMP) lint types imports test  ## everything CI runs: format, lint, types, imports, tests
 

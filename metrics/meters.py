@@ -14,6 +14,9 @@ class Meters:
         self.registry = CollectorRegistry()
         self.events_scored = self._counter("events_scored", "Events handed in with scores")
         self.events_failed = self._counter("events_failed", "Events that could not be scored")
+        self.events_reused = self._counter(
+            "events_reused", "Scored events whose results are copies of an equal event's"
+        )
         self.tokens = self._counter("tokens", "Tokens scored by the language model")
         self.windows = self._counter("drift_windows", "Drift windows tested", "decision")
         self.leases = self._counter("leases", "Leases by what became of them", "kind", "outcome")

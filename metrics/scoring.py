@@ -30,12 +30,16 @@ class StopScoring(Exception):
 
 @dataclass(slots=True)
 class Scored:
-    """The results of some events: `failed` maps event id to the error in words."""
+    """The results of some events: `failed` maps event id to the error in words.
+
+    `reused` events have copied results (`memory.ScoreMemory`).
+    """
 
     scores: list[Score] = field(default_factory=list)
     embeddings: list[Embedding] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     tokens: int = 0
+    reused: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
 

@@ -31,9 +31,10 @@ from driftline.sdk.retry import delay
 from .drift import evaluate
 from .errors import ModelError
 from .features import read_features
+from .memory import ScoreMemory, Scorer
 from .meters import Meters
 from .renewal import Renewal
-from .scoring import MAX_ERROR_CHARACTERS, EventScorer, Scored, StopScoring
+from .scoring import MAX_ERROR_CHARACTERS, Scored, StopScoring
 from .worker_http import Health
 
 MAX_EVENTS = 16
@@ -64,7 +65,7 @@ class Worker:
     def __init__(
         self,
         api: Api,
-        load: Callable[[], EventScorer],
+        load: Callable[[], Scorer],
         settings: WorkerSettings,
         meters: Meters,
         *,
@@ -80,7 +81,7 @@ class Worker:
         self._stop = stop
         self._now = now
         self._timer = timer
-        self._scorer: EventScorer | None = None
+        self._scorer: Scorer | None = None
         self._projects: dict[str, Api] = {}
 
     def run(self) -> None:
@@ -167,11 +168,11 @@ class Worker:
         self._count(lease, scored, self._timer() - started)
         return "finished"
 
-    def _loaded(self) -> EventScorer:
+    def _loaded(self) -> Scorer:
         """The models; whatever goes wrong with them is no event's fault."""
         if self._scorer is None:
             try:
-                self._scorer = self._load()
+                self._scorer = ScoreMemory(self._load())
             except DriftlineError:
                 raise
             except Exception as error:
@@ -228,6 +229,7 @@ class Worker:
         done = len(lease.events) - len(scored.failed)
         self._meters.events_scored.inc(done)
         self._meters.events_failed.inc(len(scored.failed))
+        self._meters.events_reused.inc(scored.reused)
         self._meters.tokens.inc(scored.tokens)
         for stage, spent in scored.seconds.items():
             self._meters.stage_seconds.labels(stage).observe(spent)
@@ -236,6 +238,7 @@ class Worker:
             project=lease.project,
             events=done,
             failed=len(scored.failed),
+            reused=scored.reused,
             tokens=scored.tokens,
             seconds=round(seconds, 3),
         )

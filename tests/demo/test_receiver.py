@@ -76,13 +76,13 @@ def test_before_it_knows_its_secret_it_asks_to_come_again(receiver: Receiver) ->
 
 
 def test_a_message_that_is_sent_twice_is_noted_once(receiver: Receiver) -> None:
-    receiver.secret = SECRET
+    receiver.trust("shop", SECRET)
     assert [post(receiver, BODY, headers()) for _ in range(2)] == [204, 204]
     assert [(n.type, n.incident_id) for n in receiver.notices] == [("incident.opened", "i1")]
 
 
 def test_a_forged_message_is_refused_and_counted(receiver: Receiver) -> None:
-    receiver.secret = SECRET
+    receiver.trust("shop", SECRET)
     other = "whsec_" + base64.b64encode(b"another secret of 24 byt").decode()
     assert post(receiver, BODY, headers(secret=other)) == 401
     assert post(receiver, b"not JSON", headers(body=b"not JSON")) == 401

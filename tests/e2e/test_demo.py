@@ -1,4 +1,7 @@
-"""The demo, started by its command; its end state is read back over the API while it serves."""
+"""The demo and its control, by one command; its end state is read back over the API.
+
+The control is the same replay without the change, in a project of its own, same services.
+"""
 
 import os
 import signal
@@ -30,47 +33,48 @@ class Demo:
     process: subprocess.Popen[str]
     port: int
     lines: list[str]
-    api: Api
-    all_ids: list[str]
+    key: str
+
+    def project(self, name: str) -> Api:
+        return Api(f"http://127.0.0.1:{self.port}", self.key, project=name)
 
     def line(self, start: str) -> str:
         return next(line.strip() for line in self.lines if line.strip().startswith(start))
 
 
-Start = Callable[..., Demo]
+@dataclass
+class Told:
+    """One project of the demo, and all its events."""
+
+    demo: Demo
+    api: Api
+    all_ids: list[str]
+
+
 Make = Callable[[Path], dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def start(
+def demo(
     tmp_path_factory: pytest.TempPathFactory, five_ports: Callable[[], int], environment: Make
-) -> Iterator[Start]:
-    """Starts `driftline demo --serve`; stops what is left at the end."""
-    running: list[subprocess.Popen[str]] = []
-
-    def run(*arguments: str) -> Demo:
-        home, port = tmp_path_factory.mktemp("demo"), five_ports()
-        command = [sys.executable, "-m", "driftline.cli", "demo", "--serve", "--home", str(home)]
-        process = subprocess.Popen(
-            [*command, "--port", str(port), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment(home),
-        )
-        running.append(process)
-        lines = list(story_of(process))
-        key = (home / "admin.key").read_text().strip()
-        api = Api(f"http://127.0.0.1:{port}", key, project="support-assistant")
-        return Demo(process, port, lines, api, ids(api))
-
-    yield run
-    for process in running:
-        process.terminate()
-        process.wait(STOP_SECONDS)
-        if process.stdout:
-            process.stdout.close()
+) -> Iterator[Demo]:
+    """`driftline demo --control --serve`, once both stories are told."""
+    home, port = tmp_path_factory.mktemp("demo"), five_ports()
+    command = [sys.executable, "-m", "driftline.cli", "demo", "--control", "--serve"]
+    with subprocess.Popen(
+        [*command, "--home", str(home), "--port", str(port)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(home),
+    ) as process:
+        try:
+            lines = list(story_of(process))
+            yield Demo(process, port, lines, (home / "admin.key").read_text().strip())
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
 
 
 def story_of(process: subprocess.Popen[str]) -> Iterator[str]:
@@ -97,16 +101,21 @@ def ids(api: Api) -> list[str]:
             return found
 
 
+def told(demo: Demo, project: str) -> Told:
+    api = demo.project(project)
+    return Told(demo, api, ids(api))
+
+
 @pytest.fixture(scope="module")
-def changed(start: Start) -> Demo:
-    return start()
+def changed(demo: Demo) -> Told:
+    return told(demo, "support-assistant")
 
 
 def worker_scores(api: Api, event_id: str) -> list[Score]:
     return [score for score in api.scores(event_id) if score.source == "worker"]
 
 
-def assert_books_balance(demo: Demo) -> None:
+def assert_books_balance(demo: Told) -> None:
     overview = demo.api.overview(start="2000-01-01T00:00:00Z", buckets=1)
     assert (overview.events, overview.scored, overview.failed_scoring) == (REPLAYED, REPLAYED, 0)
     assert overview.pending == 0
@@ -119,24 +128,24 @@ def assert_books_balance(demo: Demo) -> None:
         assert {"response_perplexity", "hallucination", "response_length"} <= set(names)
 
 
-def test_every_check_of_the_story_came_true(changed: Demo) -> None:
-    text = "".join(changed.lines)
+def test_every_check_of_the_story_came_true(changed: Told) -> None:
+    text = "".join(changed.demo.lines)
     assert "✗" not in text, text
     assert "checks came true" in text
 
 
-def test_every_replayed_event_is_stored_and_scored_once(changed: Demo) -> None:
+def test_every_replayed_event_is_stored_and_scored_once(changed: Told) -> None:
     assert_books_balance(changed)
 
 
-def test_the_calm_window_is_stable_and_the_changed_one_drifts(changed: Demo) -> None:
+def test_the_calm_window_is_stable_and_the_changed_one_drifts(changed: Told) -> None:
     windows = sorted(changed.api.drift_windows(), key=lambda window: window.index)
     assert [window.result.decision for window in windows] == ["stable", "drift"]
     assert [window.n_reference for window in windows] == [120, 120]
     assert changed.api.drift_status().state == "watching"
 
 
-def test_an_incident_opened_with_the_change_and_names_signals_and_examples(changed: Demo) -> None:
+def test_an_incident_opened_with_the_change_and_names_signals_and_examples(changed: Told) -> None:
     (incident,) = changed.api.incidents()
     drifted = max(changed.api.drift_windows(), key=lambda window: window.index)
     assert incident.window_ids == [drifted.id]
@@ -146,14 +155,14 @@ def test_an_incident_opened_with_the_change_and_names_signals_and_examples(chang
     assert set(incident.examples) <= set(changed.all_ids[-60:]) and incident.examples
 
 
-def test_the_webhook_of_the_incident_was_delivered_and_verified(changed: Demo) -> None:
+def test_the_webhook_of_the_incident_was_delivered_and_verified(changed: Told) -> None:
     incident = changed.api.incident(changed.api.incidents()[0].id)
     opened = [d for d in incident.deliveries if d.type == "incident.opened"]
     assert [(d.state, d.last_status) for d in opened] == [("delivered", 204)]
-    assert incident.id in changed.line("✓ a signed webhook arrives")
+    assert incident.id in changed.demo.line("✓ a signed webhook arrives")
 
 
-def test_the_job_of_the_incident_has_losses_a_verdict_and_a_stored_adapter(changed: Demo) -> None:
+def test_the_job_of_the_incident_has_losses_a_verdict_and_a_stored_adapter(changed: Told) -> None:
     incident = changed.api.incident(changed.api.incidents()[0].id)
     job = changed.api.job(incident.job_id)
     assert job.gate and job.gate.verdict in ("promote", "reject")
@@ -167,13 +176,13 @@ def test_the_job_of_the_incident_has_losses_a_verdict_and_a_stored_adapter(chang
     assert (folder / "manifest.json").is_file()
 
 
-def test_the_dashboard_answers(changed: Demo) -> None:
+def test_the_dashboard_answers(changed: Told) -> None:
     for path in ("", "_stcore/health"):
-        with urllib.request.urlopen(f"http://127.0.0.1:{changed.port + 1}/{path}") as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{changed.demo.port + 1}/{path}") as answer:
             assert answer.status == 200
 
 
-def test_peoples_labels_are_stored_as_human_scores(changed: Demo) -> None:
+def test_peoples_labels_are_stored_as_human_scores(changed: Told) -> None:
     found = [
         score.value
         for event_id in changed.all_ids[:20]
@@ -183,17 +192,16 @@ def test_peoples_labels_are_stored_as_human_scores(changed: Demo) -> None:
     assert len(found) == 20 and set(found) == {0.0, 1.0}
 
 
-def test_ctrl_c_ends_it_with_status_0_and_frees_every_port(changed: Demo) -> None:
-    os.kill(changed.process.pid, signal.SIGINT)
-    assert changed.process.wait(STOP_SECONDS) == 0
-    assert all(is_free("127.0.0.1", changed.port + n) for n in range(5))
-
-
-def test_the_same_replay_without_the_change_raises_no_alarm(start: Start) -> None:
-    control = start("--no-change")
-    assert "✗" not in "".join(control.lines), "".join(control.lines)
+def test_the_same_replay_without_the_change_raises_no_alarm(demo: Demo) -> None:
+    control = told(demo, "support-assistant-control")
     assert_books_balance(control)
     windows = sorted(control.api.drift_windows(), key=lambda window: window.index)
     assert [window.result.decision for window in windows] == ["stable", "stable"]
     assert control.api.incidents() == []
     assert control.api.jobs() == []
+
+
+def test_ctrl_c_ends_it_with_status_0_and_frees_every_port(changed: Told) -> None:
+    os.kill(changed.demo.process.pid, signal.SIGINT)
+    assert changed.demo.process.wait(STOP_SECONDS) == 0
+    assert all(is_free("127.0.0.1", changed.demo.port + n) for n in range(5))

@@ -25,6 +25,7 @@ def demo(options: argparse.Namespace) -> int:
         home=options.home.absolute(),
         port=options.port,
         change=options.change,
+        control=options.control,
         serve=options.serve,
         device=options.device,
         threads=options.threads,
@@ -95,6 +96,11 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     add("--home", type=Path, default=home() / "demo", help="data directory, made afresh")
     add("--port", type=int, default=8400, help="first of five ports (%(default)s)")
     _change(parser)
+    add(
+        "--control",
+        action="store_true",
+        help="after the story, the same replay without the change in a project of its own",
+    )
     add(
         "--serve",
         action=argparse.BooleanOptionalAction,

@@ -59,15 +59,16 @@ class Notice:
     """One verified message; a retry of it has the same id and is kept once."""
 
     id: str
+    sender: str
     type: str
     incident_id: str
 
 
 class Receiver:
-    """Listens on 127.0.0.1; `secret` is set once the endpoint is registered (503 until then)."""
+    """Listens on 127.0.0.1; believes the senders whose secrets it was told (503 until then)."""
 
     def __init__(self, port: int, clock: Callable[[], float] = time.time) -> None:
-        self.secret = ""
+        self._secrets: dict[str, str] = {}
         self.refused = 0
         self._notices: dict[str, Notice] = {}
         self._clock = clock
@@ -77,6 +78,10 @@ class Receiver:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/driftline"
+
+    def trust(self, sender: str, secret: str) -> None:
+        """Believe what is signed with this secret."""
+        self._secrets[sender] = secret
 
     @property
     def notices(self) -> list[Notice]:
@@ -93,22 +98,33 @@ class Receiver:
 
     def take(self, headers: Mapping[str, str], body: bytes) -> int:
         """Judge one request; returns the HTTP status."""
-        if not self.secret:
+        if not self._secrets:
             return 503
         try:
-            verify(self.secret, headers, body, self._clock())
-            notice = _notice(headers["webhook-id"], body)
+            notice = _notice(headers.get("webhook-id", ""), self._sender(headers, body), body)
         except (BadSignature, ValueError):
             self.refused += 1
             return 401
         self._notices.setdefault(notice.id, notice)
         return 204
 
+    def _sender(self, headers: Mapping[str, str], body: bytes) -> str:
+        """Who signed it. Raises BadSignature when nobody known did."""
+        refused = BadSignature("nobody is trusted")
+        for sender, secret in self._secrets.items():
+            try:
+                verify(secret, headers, body, self._clock())
+            except BadSignature as error:
+                refused = error
+            else:
+                return sender
+        raise refused
 
-def _notice(message_id: str, body: bytes) -> Notice:
+
+def _notice(message_id: str, sender: str, body: bytes) -> Notice:
     message = json.loads(body)
     data = message.get("data") or {}
-    return Notice(message_id, str(message["type"]), str(data.get("id", "")))
+    return Notice(message_id, sender, str(message["type"]), str(data.get("id", "")))
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:

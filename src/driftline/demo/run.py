@@ -16,16 +16,20 @@ from driftline.terminal import Terminal
 from .checks import Checklist
 from .replay import Interrupted
 from .stage import Stage, StageSettings, stage
-from .story import tell
+from .story import tell, tell_control
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """`serve` None: when a person sits there (standard input is a terminal, EXIT is not set)."""
+    """`change`: the silent change is part of it. `control`: the replay without it, afterwards.
+
+    `serve` None: when a person sits there (standard input is a terminal, EXIT is not set).
+    """
 
     home: Path
     port: int
     change: bool
+    control: bool
     serve: bool | None
     device: str
     threads: int
@@ -51,6 +55,8 @@ def run_demo(settings: DemoSettings, terminal: Terminal) -> int:
         try:
             with stage(settings.stage, terminal, stop, running.append) as ready:
                 tell(ready, checklist, change=settings.change)
+                if settings.control and checklist.came_true:
+                    tell_control(ready, checklist)
                 checklist.summary()
                 _conclude(checklist, terminal)
                 if _serves(settings):

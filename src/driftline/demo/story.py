@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +25,7 @@ from .replay import Undelivered, send
 from .stage import Stage
 
 PROJECT = "support-assistant"
+CONTROL_PROJECT = "support-assistant-control"
 SPREAD_SECONDS = 3 * 86_400.0
 REFERENCE_EVENTS, WINDOW_EVENTS = 120, 60
 # Longest times without progress, for a slow and busy machine.
@@ -60,11 +60,15 @@ class Told:
 
 def tell(stage: Stage, checklist: Checklist, *, change: bool) -> Told:
     """The whole story, or its control without the change. Checks go to `checklist`."""
-    api = stage.admin.for_project(PROJECT)
-    recordings = demo_recordings(change)
-    now = dt.datetime.now(dt.UTC)
-    planned = plan(recordings, f"demo {now.isoformat()}", now, SPREAD_SECONDS)
-    story = _Story(stage, checklist, api, planned)
+    return _told(_story(stage, checklist, PROJECT, change=change), change=change)
+
+
+def tell_control(stage: Stage, checklist: Checklist) -> Told:
+    """The control beside the story: the same replay without the change, in its own project."""
+    return _told(_story(stage, checklist, CONTROL_PROJECT, change=False), change=False)
+
+
+def _told(story: _Story, *, change: bool) -> Told:
     try:
         story.set_up()
         story.baseline()
@@ -75,21 +79,29 @@ def tell(stage: Stage, checklist: Checklist, *, change: bool) -> Told:
         story.pages()
         story.books()
     except (Untrue, Undelivered) as error:
-        checklist.terminal.say(f"  the story ends here: {error}", "red")
+        story.terminal.say(f"  the story ends here: {error}", "red")
     finally:
         driftline.shutdown()
-    return Told(api, planned)
+    return Told(story.api, story.planned)
+
+
+def _story(stage: Stage, checklist: Checklist, project: str, *, change: bool) -> _Story:
+    now = dt.datetime.now(dt.UTC)
+    run = f"{project} {now.isoformat()}"
+    planned = plan(demo_recordings(change), run, now, SPREAD_SECONDS)
+    return _Story(stage, checklist, project, planned)
 
 
 class _Story:
     def __init__(
-        self, stage: Stage, checklist: Checklist, api: Api, planned: Sequence[Planned]
+        self, stage: Stage, checklist: Checklist, project: str, planned: list[Planned]
     ) -> None:
         self._stage = stage
         self._checklist = checklist
-        self._terminal = checklist.terminal
-        self._api = api
-        self._planned = planned
+        self._project = project
+        self.terminal = checklist.terminal
+        self.api = stage.admin.for_project(project)
+        self.planned = planned
         self._begin = (planned[0].start - dt.timedelta(hours=1)).isoformat()
 
     # -------------------------------------------------------------- chapters
@@ -97,25 +109,25 @@ class _Story:
     def set_up(self) -> None:
         """Project, key, webhook, monitor."""
         with self._checklist.chapter("A project, a key, a webhook"):
-            self._stage.admin.create_project(PROJECT)
-            key = self._api.create_key("ingest", "the app")
+            self._stage.admin.create_project(self._project)
+            key = self.api.create_key("ingest", "the app")
             receiver = self._stage.receiver
-            receiver.secret = self._api.create_webhook(receiver.url).secret
+            receiver.trust(self._project, self.api.create_webhook(receiver.url).secret)
             monitor = Monitor(
                 reference_events=REFERENCE_EVENTS,
                 window_events=WINDOW_EVENTS,
                 finetune="auto",
                 job=JOB,
             )
-            self._api.set_monitor(monitor)
+            self.api.set_monitor(monitor)
             driftline.init(
-                url=self._api.url,
+                url=self.api.url,
                 api_key=key.secret,
-                project=PROJECT,
+                project=self._project,
                 sample_rate=1.0,
                 enabled=True,
             )
-            self._terminal.say(f"  project {PROJECT}, key sk-dl-…{key.last4}, {receiver.url}")
+            self.terminal.say(f"  project {self._project}, key sk-dl-…{key.last4}, {receiver.url}")
             status = _post_forged(receiver.url)
             self._checklist.check("a forged webhook is refused", status == 401, f"HTTP {status}")
 
@@ -129,7 +141,7 @@ class _Story:
             self._checklist.require(
                 "ordinary traffic is stable", window.result.decision == "stable", words
             )
-            incidents = self._api.incidents()
+            incidents = self.api.incidents()
             self._checklist.require(
                 "no incident before the change", not incidents, f"{len(incidents)} incidents"
             )
@@ -138,13 +150,14 @@ class _Story:
         """The control: more of the same opens nothing."""
         with self._checklist.chapter("The control: the same app, nothing changed"):
             self._replay("control")
-            self._score(len(self._planned))
+            self._score(len(self.planned))
             window = self._window(1)
             words = f"window 2: {window.result.decision}. {window.result.summary}"
             self._checklist.check("still stable", window.result.decision == "stable", words)
-            incidents, jobs = self._api.incidents(), self._api.jobs()
-            quiet = not incidents and not jobs and not self._stage.receiver.notices
-            seen = f"{len(incidents)} incidents, {len(jobs)} jobs"
+            incidents, jobs = self.api.incidents(), self.api.jobs()
+            heard = [n for n in self._stage.receiver.notices if n.sender == self._project]
+            quiet = not incidents and not jobs and not heard
+            seen = f"{len(incidents)} incidents, {len(jobs)} jobs, {len(heard)} webhooks"
             self._checklist.check("no incident at all", quiet, seen)
 
     def change(self) -> None:
@@ -152,7 +165,7 @@ class _Story:
         title = "The silent change: llama-2-7b under the same name, and people ask about cooking"
         with self._checklist.chapter(title):
             self._replay("changed")
-            self._score(len(self._planned))
+            self._score(len(self.planned))
             window = self._window(1)
             words = f"window 2: {window.result.decision}. {window.result.summary}"
             self._checklist.require(
@@ -175,31 +188,31 @@ class _Story:
 
     def books(self) -> None:
         with self._checklist.chapter("The books"):
-            found = audit(self._api, self._planned)
+            found = audit(self.api, self.planned)
             for line in found.lines:
-                self._terminal.say(f"  {line}")
+                self.terminal.say(f"  {line}")
             self._checklist.check("stored and scored once", found.balanced, found.words)
 
     # ----------------------------------------------------------------- steps
 
     def _replay(self, *phases: str) -> None:
-        events = [event for event in self._planned if event.recording.phase in phases]
-        with self._terminal.bar("replayed", len(events)) as bar:
+        events = [event for event in self.planned if event.recording.phase in phases]
+        with self.terminal.bar("replayed", len(events)) as bar:
             send(events, self._checklist.stop, bar.to)
 
     def _score(self, expected: int) -> None:
         scored = 0
-        with self._terminal.bar("scored", expected) as bar:
+        with self.terminal.bar("scored", expected) as bar:
 
             def look() -> bool | None:
                 nonlocal scored
-                overview = self._api.overview(start=self._begin)
+                overview = self.api.overview(start=self._begin)
                 scored = overview.scored
                 bar.to(scored, f"{overview.pending} to go")
                 return True if scored >= expected else None
 
             self._checklist.wait("every event is scored", SCORING_SECONDS, look, lambda: scored)
-        overview = self._api.overview(start=self._begin)
+        overview = self.api.overview(start=self._begin)
         failed = overview.failed_scoring
         seen = f"{overview.events} events stored, {overview.scored} scored, {failed} failed"
         good = overview.events == overview.scored == expected and not failed
@@ -209,23 +222,23 @@ class _Story:
         """The window `index`, once it is tested."""
 
         def look() -> DriftWindow | None:
-            windows = sorted(self._api.drift_windows(), key=lambda w: w.index)
+            windows = sorted(self.api.drift_windows(), key=lambda w: w.index)
             return windows[index] if len(windows) > index else None
 
         window = self._checklist.wait("the window is tested", DRIFT_SECONDS, look)
         for signal in window.result.signals:
             if signal.drifted:
-                self._terminal.say(f"  {signal.signal}: {signal.words}", "yellow")
+                self.terminal.say(f"  {signal.signal}: {signal.words}", "yellow")
         return window
 
     def _incident(self) -> Incident:
         def look() -> Incident | None:
-            return next(iter(self._api.incidents(state="open")), None)
+            return next(iter(self.api.incidents(state="open")), None)
 
         incident = self._checklist.wait("an incident opens", DELIVERY_SECONDS, look)
-        self._terminal.say(f"  {incident.title}", "bold yellow")
-        self._terminal.say(f"  {incident.summary}")
-        self._terminal.say(f"  examples: {', '.join(incident.examples[:3])}")
+        self.terminal.say(f"  {incident.title}", "bold yellow")
+        self.terminal.say(f"  {incident.summary}")
+        self.terminal.say(f"  examples: {', '.join(incident.examples[:3])}")
         told = bool(incident.title and incident.summary and incident.examples)
         seen = f"{incident.id}, {len(incident.signals)} signals, {len(incident.examples)} examples"
         self._checklist.check("an incident opens and says what changed", told, seen)
@@ -240,7 +253,7 @@ class _Story:
 
         heard = self._checklist.wait("the webhook arrives", DELIVERY_SECONDS, look)
         delivered = self._checklist.wait(
-            "the delivery is noted", DELIVERY_SECONDS, lambda: _delivered(self._api, incident.id)
+            "the delivery is noted", DELIVERY_SECONDS, lambda: _delivered(self.api, incident.id)
         )
         seen = f"incident.opened for {heard}, signature verified, delivery {delivered}"
         self._checklist.check("a signed webhook arrives", heard == incident.id, seen)
@@ -249,7 +262,7 @@ class _Story:
         job_id = self._checklist.wait(
             "the incident starts a job",
             DELIVERY_SECONDS,
-            lambda: self._api.incident(incident.id).job_id or None,
+            lambda: self.api.incident(incident.id).job_id or None,
         )
         job = self._follow(job_id)
         gate = job.gate
@@ -257,8 +270,8 @@ class _Story:
         self._checklist.require("the gate gives a verdict", gate is not None, words)
         for check in gate.checks if gate else []:
             mark = "passed" if check.passed else "failed"
-            self._terminal.say(f"    {mark}  {check.name}: {check.words}")
-        models = [m for m in self._api.models() if m.job_id == job.id]
+            self.terminal.say(f"    {mark}  {check.name}: {check.words}")
+        models = [m for m in self.api.models() if m.job_id == job.id]
         stored = bool(models) and _adapter_exists(models[0].uri)
         seen = f"{models[0].name} v{models[0].version} in {models[0].uri}" if models else "none"
         self._checklist.check("the adapter is in the registry", stored, seen)
@@ -267,17 +280,17 @@ class _Story:
         """Its progress, until it ends."""
         steps = JOB.pilot_steps + JOB.max_steps
         said, progress = "", (0, "")
-        with self._terminal.bar("training steps", steps) as bar:
+        with self.terminal.bar("training steps", steps) as bar:
 
             def look() -> Job | None:
                 nonlocal said, progress
-                job = self._api.job(job_id)
+                job = self.api.job(job_id)
                 progress = (len(job.losses), job.updated_at)
                 bar.to(min(steps, _steps(job)), _loss(job))
                 words = f"  {job.state.replace('_', ' ')}: {job.message}"
                 if words != said:
                     said = words
-                    self._terminal.say(words)
+                    self.terminal.say(words)
                 return job if job.state in FINISHED else None
 
             return self._checklist.wait("the job ends", JOB_SECONDS, look, lambda: progress)
