@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from . import (
     jobs,
     keys,
     policies,
+    prices,
     problem,
     projects,
     reads,
@@ -90,6 +92,7 @@ def opened(settings: Settings, clock: Clock, meters: Meters) -> Iterator[Service
 
     Raises CollectorError, saying what to do, when a database cannot be opened.
     """
+    threading.Thread(target=prices.public, name="prices", daemon=True).start()
     with ExitStack() as stack:
         clickhouse = ClickHouse.open(settings.clickhouse_url)
         stack.callback(clickhouse.close)

@@ -78,6 +78,7 @@ class Event:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
+    cost_source: str = ""
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     sample_weight: float = 1.0

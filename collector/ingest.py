@@ -54,7 +54,8 @@ def _take_in(body: bytes, encoding: str, project: str, parts: Services) -> Intak
     if plain.rstrip().count(b"\n") >= settings.max_lines:
         words = f"a request holds at most {settings.max_lines} lines: send smaller batches"
         raise Problem(413, "too_large", words)
-    intake = take_in(plain, Arrival(project, parts.clock()), settings.max_line_bytes)
+    arrival = Arrival(project, parts.clock(), parts.policies.of(project))
+    intake = take_in(plain, arrival, settings.max_line_bytes)
     if not intake.lines:
         raise Problem(400, "malformed", "the body holds no lines: send one JSON object a line")
     return intake

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from driftline.sdk.records import ProjectSettings
+
+from . import cost
 from .event import Caution, Chat, Drop, Event, ScoreFact, id_time
 
 MAX_TEXT_CHARS = 2**20
 MAX_NAME_CHARS = 1024
 MAX_ERROR_CHARS = 16 * 1024  # lists show it, so it must stay small
 PREVIEW_CHARS = 200
+DEFAULTS = ProjectSettings()
 OLDEST = timedelta(days=3653)
 NEWEST = timedelta(days=1)
 NAMES = (
@@ -25,10 +29,11 @@ NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Where and when a line came in."""
+    """Where and when a line came in, and how its project wants it."""
 
     project: str
     now: datetime
+    settings: ProjectSettings = DEFAULTS
 
 
 Step = Callable[[Event, Arrival], Event | Drop]
@@ -114,6 +119,17 @@ def preview(event: Event, arrival: Arrival) -> Event | Drop:
     return event
 
 
+def price(event: Event, arrival: Arrival) -> Event | Drop:
+    """What it cost, when the sender did not say; `cost_source` says whose word it is."""
+    if event.cost is not None:
+        event.cost_source = event.cost_source or "sender"  # an import says where it came from
+    elif event.kind in cost.PRICED_KINDS:
+        own = arrival.settings.prices
+        found = cost.computed(event.provider, event.model, event.usage, event.start_time, own)
+        event.cost, event.cost_source = found.dollars, found.source
+    return event
+
+
 def stamp(event: Event, arrival: Arrival) -> Event | Drop:
     """Whose it is and when it came."""
     event.project = arrival.project
@@ -121,7 +137,7 @@ def stamp(event: Event, arrival: Arrival) -> Event | Drop:
     return event
 
 
-STEPS: tuple[Step, ...] = (check_times, fill_in, cut_texts, preview, stamp)
+STEPS: tuple[Step, ...] = (check_times, fill_in, cut_texts, price, preview, stamp)
 
 
 def run(event: Event, arrival: Arrival) -> Event | Drop:

@@ -22,6 +22,7 @@ Json = object
 Line = Event | ScoreFact | Loss
 
 KINDS = frozenset({"llm", "retrieval", "tool", "agent", "chain", "embedding"})
+COST_SOURCES = frozenset({"", "sender", "project", "list"})
 STATUSES = frozenset({"ok", "error"})
 SENDER_SOURCES = frozenset({"app", "human", "judge"})
 UUID7 = re.compile(
@@ -289,6 +290,7 @@ READERS: dict[str, Callable[[Json, str], object]] = {
     "status": _one_of(STATUSES),
     "time_to_first_token_ms": _not_negative,
     "cost": _not_negative,
+    "cost_source": _one_of(COST_SOURCES),
     "sample_weight": _positive,
     "usage": _counts,
     "truncated": _counts,

@@ -28,7 +28,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One span with its bodies, as stored."""
+    """One span with its bodies, as stored.
+
+    cost is in dollars, None when nobody knows; cost_source says who set it: "sender", "project" (its
+    own price), "list" (the public price list) or "".
+    """
 
     id: str
     trace_id: str
@@ -63,6 +67,7 @@ class Event:
     sample_weight: float
     truncated: dict[str, int]
     ingested_at: str
+    cost_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
