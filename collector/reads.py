@@ -47,7 +47,7 @@ class Equal(BaseModel):
 
 
 class Ids(BaseModel):
-    """Which events to read whole."""
+    """Which events to read."""
 
     ids: list[str] = Field(max_length=MAX_BODIES)
 
@@ -87,6 +87,13 @@ def bodies(ids: Ids, store: Store) -> Response:
     """Full events in the order asked; unknown ids are left out."""
     wanted = [UUID(text) for text in ids.ids if UUID7.fullmatch(text)]
     return json_answer({"events": store.whole(wanted)})
+
+
+@router.post("/v1/events/scores")
+def scores_of(ids: Ids, store: Store) -> Response:
+    """All scores of several events, by event and name, as `GET /v1/events/{id}/scores` gives."""
+    wanted = [UUID(text) for text in ids.ids if UUID7.fullmatch(text)]
+    return json_answer({"scores": store.scores(wanted)})
 
 
 def _known_form(event_id: str) -> UUID:

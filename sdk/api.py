@@ -81,6 +81,11 @@ class Api(Calls):
     def scores(self, event_id: str) -> list[r.Score]:
         return self._many(r.Score, "GET", f"/v1/events/{event_id}/scores", "scores")
 
+    def scores_of(self, event_ids: Sequence[str]) -> list[r.Score]:
+        """All scores of several events (at most 500 a call), by event and name."""
+        body = {"ids": list(event_ids)}
+        return self._many(r.Score, "POST", "/v1/events/scores", "scores", body)
+
     def traces(
         self,
         *,
@@ -122,6 +127,17 @@ class Api(Calls):
     def set_settings(self, settings: r.ProjectSettings) -> r.ProjectSettings:
         """Replace the project's settings; they hold within seconds in every collector."""
         return self._one(r.ProjectSettings, "PUT", "/v1/settings", r.encode(settings))
+
+    # --------------------------------------------------------------- prices
+
+    def costs(self, *, start: str = "", end: str = "") -> list[r.CostRow]:
+        """What each model cost, the dearest first; models without a price have the source ""."""
+        return self._many(r.CostRow, "GET", f"/v1/costs?{_query(locals())}", "costs")
+
+    def recompute_costs(self, start: str, end: str, cursor: str = "") -> r.Recomputed:
+        """Price a week of [start, end) again; call with the answer's cursor until it is ""."""
+        body = {"start": start, "end": end, "cursor": cursor}
+        return self._one(r.Recomputed, "POST", "/v1/costs/recompute", body)
 
     # ---------------------------------------------------------------- drift
 

@@ -129,3 +129,18 @@ def test_an_unknown_event_is_not_found(front, uuid7):
     for name in (uuid7(), "nonsense", "%00"):
         assert front.get(f"/v1/events/{name}", expect=404)["code"] == "not_found"
     assert front.get(f"/v1/events/{uuid7()}/scores")["scores"] == []
+
+
+def test_scores_of_several_events_are_those_of_each(front, event):
+    ids = []
+    for value in (0.25, 0.75):
+        line = event()
+        ids.append(line["id"])
+        front.send(line, {"type": "score", "event_id": line["id"], "name": "thumb", "value": value})
+    found = front.post("/v1/events/scores", {"ids": [*ids, "nothing"]})["scores"]
+    alone = [
+        score for event_id in ids for score in front.get(f"/v1/events/{event_id}/scores")["scores"]
+    ]
+    assert sorted(found, key=lambda s: s["event_id"]) == sorted(alone, key=lambda s: s["event_id"])
+    assert len(found) == 2
+    assert front.post("/v1/events/scores", {"ids": []})["scores"] == []

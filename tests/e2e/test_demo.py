@@ -111,8 +111,12 @@ def changed(demo: Demo) -> Told:
     return told(demo, "support-assistant")
 
 
-def worker_scores(api: Api, event_id: str) -> list[Score]:
-    return [score for score in api.scores(event_id) if score.source == "worker"]
+def worker_scores(told: Told) -> dict[str, list[Score]]:
+    found: dict[str, list[Score]] = {event_id: [] for event_id in told.all_ids}
+    for score in told.api.scores_of(told.all_ids):
+        if score.source == "worker":
+            found[score.event_id].append(score)
+    return found
 
 
 def assert_books_balance(demo: Told) -> None:
@@ -121,8 +125,8 @@ def assert_books_balance(demo: Told) -> None:
     assert overview.pending == 0
     assert len(demo.all_ids) == len(set(demo.all_ids)) == REPLAYED
     assert overview.lost_by_clients == {}
-    for event_id in demo.all_ids:
-        names = Counter(score.name for score in worker_scores(demo.api, event_id))
+    for event_id, scores in worker_scores(demo).items():
+        names = Counter(score.name for score in scores)
         assert names["scored"] == 1
         assert set(names.values()) == {1}, (event_id, names)
         assert {"response_perplexity", "hallucination", "response_length"} <= set(names)
@@ -185,8 +189,7 @@ def test_the_dashboard_answers(changed: Told) -> None:
 def test_peoples_labels_are_stored_as_human_scores(changed: Told) -> None:
     found = [
         score.value
-        for event_id in changed.all_ids[:20]
-        for score in changed.api.scores(event_id)
+        for score in changed.api.scores_of(changed.all_ids[:20])
         if score.source == "human" and score.name == "human_hallucination"
     ]
     assert len(found) == 20 and set(found) == {0.0, 1.0}

@@ -33,7 +33,7 @@ class Audit:
 def audit(api: Api, planned: Sequence[Planned]) -> Audit:
     """Read every event and its scores back over the API."""
     stored = Counter(event_ids(api, planned))
-    scores = {event.id: api.scores(event.id) for event in planned}
+    scores = scores_by_event(api, [event.id for event in planned])
     stored_once = sum(stored[event.id] == 1 for event in planned)
     foreign = sum(stored.values()) - stored_once
     once = sum(scored_once(found) for found in scores.values())
@@ -41,6 +41,15 @@ def audit(api: Api, planned: Sequence[Planned]) -> Audit:
     if foreign:
         words += f", {foreign} more in the store"
     return Audit(len(planned), stored_once + foreign, once, words, list(_lines(planned, scores)))
+
+
+def scores_by_event(api: Api, ids: Sequence[str]) -> dict[str, list[Score]]:
+    """Every score of each event, page by page."""
+    found: dict[str, list[Score]] = {event_id: [] for event_id in ids}
+    for at in range(0, len(ids), PAGE_EVENTS):
+        for score in api.scores_of(ids[at : at + PAGE_EVENTS]):
+            found[score.event_id].append(score)
+    return found
 
 
 def event_ids(api: Api, planned: Sequence[Planned]) -> Iterator[str]:
