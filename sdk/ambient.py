@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from .client import (
@@ -21,7 +22,7 @@ from .errors import ConfigError
 from .guard import log as logger
 from .guard import strict
 from .ids import Clock, Ids, now_us
-from .settings import Settings, read_settings
+from .settings import Durability, Settings, read_settings
 from .span import Span
 from .transport import Transport
 
@@ -45,6 +46,9 @@ def init(
     enabled: bool | None = None,
     flush_seconds: float | None = None,
     max_queue: int | None = None,
+    durability: Durability | None = None,
+    spool_dir: str | None = None,
+    spool_max_bytes: int | None = None,
     transport: Transport | None = None,
     clock: Clock = now_us,
     ids: Ids | None = None,
@@ -56,15 +60,21 @@ def init(
     """
     global _client
     settings = _read(
-        url=url,
-        api_key=api_key,
-        project=project,
-        environment=environment,
-        release=release,
-        sample_rate=sample_rate,
-        enabled=enabled,
-        flush_seconds=flush_seconds,
-        max_queue=max_queue,
+        lambda: read_settings(
+            os.environ,
+            url=url,
+            api_key=api_key,
+            project=project,
+            environment=environment,
+            release=release,
+            sample_rate=sample_rate,
+            enabled=enabled,
+            flush_seconds=flush_seconds,
+            max_queue=max_queue,
+            durability=durability,
+            spool_dir=spool_dir,
+            spool_max_bytes=spool_max_bytes,
+        )
     )
     with _lock:
         previous = _client
@@ -76,31 +86,9 @@ def init(
         return _client
 
 
-def _read(
-    *,
-    url: str | None,
-    api_key: str | None,
-    project: str | None,
-    environment: str | None,
-    release: str | None,
-    sample_rate: float | None,
-    enabled: bool | None,
-    flush_seconds: float | None,
-    max_queue: int | None,
-) -> Settings:
+def _read(read: Callable[[], Settings]) -> Settings:
     try:
-        return read_settings(
-            os.environ,
-            url=url,
-            api_key=api_key,
-            project=project,
-            environment=environment,
-            release=release,
-            sample_rate=sample_rate,
-            enabled=enabled,
-            flush_seconds=flush_seconds,
-            max_queue=max_queue,
-        )
+        return read()
     except ConfigError as error:
         if strict():
             raise
@@ -173,5 +161,5 @@ def shutdown(timeout_seconds: float = SHUTDOWN_TIMEOUT_SECONDS) -> None:
 
 
 def stats() -> Stats:
-    """What became of everything logged so far: accepted, queued, sampled out, lost by reason."""
+    """What became of everything logged so far: accepted, queued, on disk, lost by reason."""
     return client().stats()

@@ -1,7 +1,8 @@
-"""The queue between the app and the sender: bounded in rows and bytes, never blocking.
+"""The queue between the app and the scribe: bounded in rows and bytes, never blocking.
 
-`put` rings the sender's bell when the buffer stops being empty and when a batch is full, not for
-every row: waking a thread for every call costs the caller more than the call.
+`put` does not wake the scribe, which looks every few milliseconds while it is awake: waking a
+thread for every call costs the caller more than the call. Only the first line after a quiet time
+rings the bell.
 
 `put` may run in a signal handler or a finaliser that interrupts another `put` of the same thread.
 So the bell is a `SimpleQueue`, the lock is re-entrant, and a line that comes in the middle of
@@ -10,21 +11,20 @@ another's accounting waits in `late` for the next one to account for it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from .event import Line
 
-MAX_BATCH_ROWS = 500
-MAX_BATCH_BYTES = 4 << 20
-
 
 class Buffer:
-    """Lines waiting to be sent, oldest first."""
+    """Lines waiting to become JSON, oldest first."""
 
     def __init__(self, max_rows: int, max_bytes: int) -> None:
         self.bell: SimpleQueue[None] = SimpleQueue()
+        self._asleep = False
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._lock = threading.RLock()
@@ -37,32 +37,38 @@ class Buffer:
     def put(self, line: Line) -> bool:
         """Add `line`; False when the buffer is full. Never waits."""
         with self._lock:
-            rows, size = len(self), line.size
-            if rows >= self._max_rows or (rows and self._bytes + size > self._max_bytes):
+            rows = len(self._lines) + len(self._late)
+            if rows >= self._max_rows or (rows and self._bytes + line.size > self._max_bytes):
                 return False
-            before = self._bytes
             self._late.append(line)
             self._account()
-        if rows == 0 or rows + 1 == MAX_BATCH_ROWS or before < MAX_BATCH_BYTES <= before + size:
+        if self._asleep:
+            self._asleep = False
             self.bell.put(None)
         return True
 
-    def take(self) -> list[Line]:
-        """The oldest lines, at most a batch of rows and (estimated) bytes; one at least."""
-        taken: list[Line] = []
-        size = 0
+    def take(self, max_rows: int) -> list[Line]:
+        """The oldest lines, at most `max_rows`."""
         with self._lock:
             self._account()
             self._accounting = True
-            while self._lines and len(taken) < MAX_BATCH_ROWS:
-                size += self._lines[0].size
-                if taken and size > MAX_BATCH_BYTES:
-                    break
-                taken.append(self._lines.popleft())
-                self._bytes -= taken[-1].size
+            taken = [self._lines.popleft() for _ in range(min(max_rows, len(self._lines)))]
+            self._bytes -= sum(line.size for line in taken)
             self._taken += len(taken)
             self._accounting = False
         return taken
+
+    def wait(self, seconds: float | None) -> None:
+        """Until the bell rings."""
+        with contextlib.suppress(Empty):
+            self.bell.get(timeout=seconds)
+
+    def sleep(self, seconds: float | None) -> None:
+        """Until the bell rings or a line is put."""
+        self._asleep = True
+        if not len(self):
+            self.wait(seconds)
+        self._asleep = False
 
     def _account(self) -> None:
         """Append what came. When it interrupts itself, the interrupted one does the work."""
@@ -83,8 +89,3 @@ class Buffer:
 
     def __len__(self) -> int:
         return len(self._lines) + len(self._late)
-
-    @property
-    def has_batch(self) -> bool:
-        """Whether a full batch is waiting."""
-        return len(self) >= MAX_BATCH_ROWS or self._bytes >= MAX_BATCH_BYTES

@@ -10,6 +10,7 @@ No method raises into the app or waits (`flush` and `shutdown` wait as long as t
 from __future__ import annotations
 
 import math
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ from .guard import swallow, warn_once
 from .ids import Clock, Ids, Uuid7Ids, is_uuid7, now_us, span_id_of, trace_id_of
 from .lifecycle import watch
 from .losses import Loss, Losses
+from .segment import supported
 from .settings import Settings
 from .span import Span
+from .spool import Spool, folder_for
 from .tally import Tally
 from .transport import HttpTransport, Transport
 from .worker import Worker
@@ -45,13 +48,16 @@ class Stats:
     """What became of everything logged so far, in lines (events and scores).
 
     accepted: stored by the collector. queued: on the way. sampled_out: not kept, by sample_rate.
-    lost: by reason (`driftline.sdk.losses.Loss`).
+    lost: by reason (`driftline.sdk.losses.Loss`). spooled: on disk and not delivered yet, what
+    earlier processes left included; it survives this process. replayed: of what they left, stored.
     """
 
     accepted: int
     queued: int
     sampled_out: int
     lost: Mapping[str, int]
+    spooled: int = 0
+    replayed: int = 0
 
 
 class Client:
@@ -77,6 +83,7 @@ class Client:
         self._worker = self._make_worker(transport)
         if self._worker is not None:
             watch(self)
+            self._worker.resume()
 
     def _make_worker(self, transport: Transport | None) -> Worker | None:
         settings = self.settings
@@ -94,6 +101,8 @@ class Client:
             max_rows=settings.max_queue,
             max_bytes=settings.max_queue_bytes,
             flush_seconds=settings.flush_seconds,
+            make_spool=lambda: make_spool(settings) if self._http is not None else None,
+            write_in_call=settings.durability == "call" and self._http is not None,
         )
 
     @property
@@ -188,10 +197,12 @@ class Client:
 
     def stats(self) -> Stats:
         """What became of everything logged so far."""
-        worker = self._worker
-        accepted, queued = (worker.accepted, worker.queued) if worker else (0, 0)
+        worker, lost = self._worker, self._losses.by_reason()
         sampled_out = self._sampled_out.counts().total()
-        return Stats(accepted, queued, sampled_out, self._losses.by_reason())
+        if worker is None:
+            return Stats(0, 0, sampled_out, lost)
+        counts = (worker.accepted, worker.queued, sampled_out)
+        return Stats(*counts, lost, worker.spooled, worker.replayed)
 
     def after_fork(self) -> None:
         """In a forked child: the parent delivers what it queued; the child starts with nothing."""
@@ -262,6 +273,18 @@ class Client:
 
     def _is_past(self, start_us: int) -> bool:
         return abs(self._clock() - start_us) > 1_000_000
+
+
+def make_spool(settings: Settings) -> Spool | None:
+    """The spool of these settings, None where there is none."""
+    if settings.durability == "none":
+        return None
+    if not supported():
+        warn_once("spool", "no spool on this system: what is not delivered is kept in memory only")
+        return None
+    identity = (settings.url, settings.project, settings.api_key)
+    folder = folder_for(*identity, os.environ, settings.spool_dir)
+    return Spool(folder, settings.spool_max_bytes)
 
 
 def explain_off(settings: Settings) -> None:

@@ -7,7 +7,7 @@ import os
 import weakref
 from typing import Protocol
 
-EXIT_SECONDS = 2.0
+EXIT_SECONDS = 1.5  # with what an exit costs anyway, it is over in 2 seconds
 
 
 class Mortal(Protocol):

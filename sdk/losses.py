@@ -7,7 +7,10 @@ it counts them already.
 
 from __future__ import annotations
 
+import json
+import threading
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 
 from .encode import Dumps
@@ -19,6 +22,8 @@ class Loss(StrEnum):
     """Why an event (or score) was lost."""
 
     QUEUE_FULL = "queue_full"  # the app logs faster than the collector takes
+    SPOOL_FULL = "spool_full"  # as many bytes wait on disk as DRIFTLINE_SPOOL_MAX_BYTES allows
+    SPOOL_DAMAGED = "spool_damaged"  # a record on disk that is torn, or fails its checksum
     TOO_LARGE = "too_large"  # one line over the collector's limit, even after truncation
     UNSERIALISABLE = "unserialisable"  # no JSON could be made of it
     INVALID = "invalid"  # a call with wrong arguments
@@ -68,16 +73,22 @@ class LossLine:
         return dumps(fields)
 
 
-class Losses:
-    """What was lost, by reason, and how much of that the collector was told.
+def is_report(line: bytes) -> bool:
+    """Whether an encoded line reports a loss."""
+    return line.startswith((b'{"type":"loss"', b'{"type": "loss"'))
 
-    Anybody may `add`; telling is the sender's business alone.
+
+class Losses:
+    """What was lost, by reason, and how much of that was told: put on the way to the collector.
+
+    Anybody may `add`; `tell` and `untell` are for the SDK's two threads.
     """
 
     def __init__(self) -> None:
         self._all: Tally[Loss] = Tally()
         self._told: Counter[Loss] = Counter()
         self._seen: set[Loss] = set()
+        self._lock = threading.Lock()
 
     def add(self, reason: Loss, count: int = 1) -> bool:
         """Count; whether this is the first loss for that reason."""
@@ -90,12 +101,21 @@ class Losses:
 
     def untold(self) -> Counter[Loss]:
         """What the collector has to be told."""
-        lost = Counter({r: n for r, n in self._all.counts().items() if r.reported})
-        return lost - self._told
+        with self._lock:
+            untold = self._all.counts()
+            untold.subtract(self._told)
+        return Counter({r: n for r, n in untold.items() if n > 0 and r.reported})
 
-    def tell(self, counts: Counter[Loss]) -> None:
-        """The collector was told this."""
-        self._told += counts
+    def tell(self, counts: Mapping[Loss, int]) -> None:
+        """A report of this is on the way."""
+        with self._lock:
+            self._told.update(counts)
+
+    def untell(self, report: bytes) -> None:
+        """An encoded report was refused: what it said is to be told again."""
+        said = json.loads(report)
+        with self._lock:
+            self._told.subtract({Loss(said["reason"]): int(said["count"])})
 
     def count(self, reason: Loss) -> int:
         return self._all.counts()[reason]

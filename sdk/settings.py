@@ -10,7 +10,10 @@
 | sample_rate | DRIFTLINE_SAMPLE_RATE | 1.0 | share of traces kept, decided at the root |
 | enabled | DRIFTLINE_ENABLED | 1 | 0 switches everything off |
 | flush_seconds | DRIFTLINE_FLUSH_SECONDS | 1.0 | longest wait before a batch is sent |
-| max_queue | DRIFTLINE_MAX_QUEUE | 50000 | events waiting; more are dropped and counted |
+| max_queue | DRIFTLINE_MAX_QUEUE | 50000 | events waiting in memory; more are dropped and counted |
+| durability | DRIFTLINE_DURABILITY | process | what a kill -9 leaves: process, call, none |
+| spool_dir | DRIFTLINE_SPOOL_DIR | ~/.local/state/driftline/spool | where undelivered events wait |
+| spool_max_bytes | DRIFTLINE_SPOOL_MAX_BYTES | 536870912 | more are dropped and counted |
 """
 
 from __future__ import annotations
@@ -18,16 +21,18 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from .errors import ConfigError
 from .guard import truth
 
 N = TypeVar("N", int, float)
+Durability = Literal["process", "call", "none"]
 
 FLUSH_SECONDS = 1.0
 MAX_QUEUE = 50_000
 MAX_QUEUE_BYTES = 128 << 20
+SPOOL_MAX_BYTES = 512 << 20
 TIMEOUT_SECONDS = 10.0
 
 
@@ -46,6 +51,9 @@ class Settings:
     max_queue: int = MAX_QUEUE
     max_queue_bytes: int = MAX_QUEUE_BYTES
     timeout_seconds: float = TIMEOUT_SECONDS
+    durability: str = "process"
+    spool_dir: str = ""
+    spool_max_bytes: int = SPOOL_MAX_BYTES
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.sample_rate <= 1.0:
@@ -54,6 +62,10 @@ class Settings:
             raise ConfigError("flush_seconds (DRIFTLINE_FLUSH_SECONDS) must be from 0 to 3600")
         if self.max_queue < 1:
             raise ConfigError("max_queue (DRIFTLINE_MAX_QUEUE) must be at least 1")
+        if self.durability not in get_args(Durability):
+            raise ConfigError("durability (DRIFTLINE_DURABILITY) must be process, call or none")
+        if self.spool_max_bytes < 1:
+            raise ConfigError("spool_max_bytes (DRIFTLINE_SPOOL_MAX_BYTES) must be at least 1")
         if self.url:
             _check_url(self.url)
 
@@ -78,6 +90,9 @@ def read_settings(
     enabled: bool | None = None,
     flush_seconds: float | None = None,
     max_queue: int | None = None,
+    durability: Durability | None = None,
+    spool_dir: str | None = None,
+    spool_max_bytes: int | None = None,
 ) -> Settings:
     """Settings from the arguments given, else from `environ`. Raises ConfigError."""
 
@@ -95,6 +110,9 @@ def read_settings(
         enabled=on,
         flush_seconds=_number(environ, "FLUSH_SECONDS", flush_seconds, FLUSH_SECONDS, float),
         max_queue=_number(environ, "MAX_QUEUE", max_queue, MAX_QUEUE, int),
+        durability=text("DURABILITY", durability, "process"),
+        spool_dir=text("SPOOL_DIR", spool_dir),
+        spool_max_bytes=_number(environ, "SPOOL_MAX_BYTES", spool_max_bytes, SPOOL_MAX_BYTES, int),
     )
 
 

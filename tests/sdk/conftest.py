@@ -134,7 +134,8 @@ def new_answer() -> type[Answer]:
 @pytest.fixture(autouse=True)
 def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test has the process's client, and no DRIFTLINE_* variable, for itself."""
-    for name in [name for name in os.environ if name.startswith("DRIFTLINE_")]:
+    ours = [name for name in os.environ if name.startswith("DRIFTLINE_")]
+    for name in set(ours) - {"DRIFTLINE_SPOOL_DIR"}:
         monkeypatch.delenv(name)
     monkeypatch.setattr(ambient, "_client", None)
     yield

@@ -1,0 +1,24 @@
+"""What holds for every test: nothing is written where the user's own data is."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def spool_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The SDK's spool of processes that outlive one test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRIFTLINE_SPOOL_DIR", os.fspath(tmp_path_factory.mktemp("spool")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def spool_of_the_test(
+    spool_of_the_session: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each test has a spool for itself, and so have the processes that it starts."""
+    monkeypatch.setenv("DRIFTLINE_SPOOL_DIR", os.fspath(tmp_path_factory.mktemp("spool")))
