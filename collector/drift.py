@@ -121,7 +121,12 @@ def get_window(window_id: str, caller: Reader, parts: Parts) -> r.DriftWindow:
     return found[0]
 
 
-@router.get("/v1/drift/windows/{window_id}/features")
+ARROW: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/vnd.apache.arrow.stream": {}}, "description": "Arrow IPC stream"}
+}
+
+
+@router.get("/v1/drift/windows/{window_id}/features", response_class=Response, responses=ARROW)
 def features(
     window_id: str, side: Literal["reference", "current"], caller: Reader, parts: Parts
 ) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .errors import StoreError
@@ -42,7 +43,7 @@ def _trouble(parts: Services) -> str:
     return f"the control database lacks {revision}: run `driftline migrate`" if revision else ""
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 def metrics(parts: Parts) -> Response:
     """Prometheus text."""
     return Response(generate_latest(parts.meters.registry), media_type=CONTENT_TYPE_LATEST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
@@ -23,7 +23,20 @@ router = APIRouter(tags=["ingest"])
 Sender = Annotated[Caller, Depends(require("ingest"))]
 
 
-@router.post("/v1/events", response_model=IngestResult)
+LINES = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+    }
+}
+NOTHING_STORED: dict[int | str, dict[str, Any]] = {
+    422: {"model": IngestResult, "description": "Every line was rejected"}
+}
+
+
+@router.post(
+    "/v1/events", response_model=IngestResult, responses=NOTHING_STORED, openapi_extra=LINES
+)
 async def ingest(request: Request, caller: Sender, parts: Parts) -> Response:
     """Store JSON lines; answers when they are durable."""
     try:

@@ -16,7 +16,7 @@ from . import tuning
 from .auth import Caller, require
 from .clock import rfc3339
 from .lease import lock_project
-from .problem import not_found
+from .problem import NOTHING, Problem, not_found
 from .services import Parts
 from .tables import JobRow, LossRow, ModelRow
 
@@ -36,11 +36,22 @@ class LeaseRequest(BaseModel):
     lease_seconds: float = Field(60.0, ge=1, le=3600)
 
 
+class Loss(BaseModel):
+    """`driftline.sdk.records.LossPoint`, with its bounds."""
+
+    phase: Literal["pilot", "train"]
+    split: Literal["train", "validation"]
+    step: int = Field(ge=0, le=2**31 - 1)
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
 class Report(LeaseRequest):
     state: Literal["preparing_data", "pilot", "training", "evaluating"]
     message: str = Field("", max_length=2000)
     dataset: r.DatasetReport | None = None
-    losses: list[r.LossPoint] = Field(default=[], max_length=10_000)
+    losses: list[Loss] = Field(default=[], max_length=10_000)
 
 
 class Finish(BaseModel):
@@ -104,7 +115,7 @@ def cancel_job(job_id: str, caller: Admin, parts: Parts) -> r.Job:
         return tuning.record(row)
 
 
-@router.post("/v1/jobs/lease", response_model=None)
+@router.post("/v1/jobs/lease", response_model=None, responses={200: {"model": r.Job}, **NOTHING})
 def lease_job(body: LeaseRequest, caller: Executor, parts: Parts) -> r.Job | Response:
     """A job for an executor, or 204."""
     with parts.control.session() as session:
@@ -123,13 +134,17 @@ def report_job(job_id: str, body: Report, caller: Executor, parts: Parts) -> r.J
         row.lease_expires_at = now + timedelta(seconds=body.lease_seconds)
         row.message = body.message or row.message
         row.dataset = r.encode(body.dataset) if body.dataset else row.dataset
-        tuning.add_losses(session, row.id, body.losses)
+        tuning.add_losses(
+            session, row.id, [r.LossPoint(**loss.model_dump()) for loss in body.losses]
+        )
         return tuning.record(row)
 
 
 @router.post("/v1/jobs/{job_id}/finish")
 def finish_job(job_id: str, body: Finish, caller: Executor, parts: Parts) -> r.Job:
     """The end of a running job; the same end reported again changes nothing."""
+    if body.model and not 0 <= body.model.version < 2**31:
+        raise Problem(422, "invalid_field", "no such version", field="model.version")
     with parts.control.session() as session:
         row = _find(session, caller, job_id)
         if row.state in tuning.ENDS and row.executor == body.executor and row.state != "cancelled":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,6 +17,33 @@ from starlette.responses import JSONResponse, Response
 from .errors import Overloaded, StoreError, StoreUnreachable
 
 RETRY_SECONDS = 1
+
+
+class ProblemBody(BaseModel):
+    """What every error answers."""
+
+    code: str
+    message: str
+    field: str
+    request_id: str
+
+
+# For the OpenAPI page: any operation may answer these (docs/api.md, Errors).
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemBody, "description": description}
+    for status, description in (
+        (400, "Malformed, or no project named"),
+        (401, "No key, or a wrong one"),
+        (403, "The key's scope or project does not allow it"),
+        (404, "Not in this project"),
+        (409, "Somebody else was first"),
+        (413, "Too large"),
+        (422, "A field is wrong"),
+        (429, "Too many requests: try again after Retry-After"),
+        (503, "Busy: try again after Retry-After"),
+    )
+}
+NOTHING: dict[int | str, dict[str, Any]] = {204: {"description": "Nothing to do now"}}
 log = structlog.get_logger(__name__)
 
 

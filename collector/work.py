@@ -23,7 +23,7 @@ from . import lease, marks, watch
 from .auth import Caller, require
 from .bodies import read_bodies
 from .clock import parse_rfc3339, rfc3339
-from .problem import Problem, not_found
+from .problem import NOTHING, Problem, not_found
 from .services import Parts, Services
 from .tables import AttemptRow, LeaseRow, ProjectRow
 
@@ -60,7 +60,7 @@ class Rescore(BaseModel):
     end: str
 
 
-@router.post("/lease", response_model=None)
+@router.post("/lease", response_model=None, responses={200: {"model": r.Lease}, **NOTHING})
 def lease_work(body: LeaseRequest, caller: Worker, parts: Parts) -> r.Lease | Response:
     """Work for a worker, or 204: a drift window first, else the oldest pending events."""
     for project in _projects_by_turn(parts, caller):
