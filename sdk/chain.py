@@ -7,8 +7,6 @@ from collections import deque
 
 from .segment import HEADER, Piece, Segment
 
-REWIND_BYTES = 256 << 10  # an emptied segment over this gives its space back
-
 
 class Chain:
     """Some of the spool's segments. `lock` is held while they are read, acknowledged or closed."""
@@ -69,12 +67,17 @@ class Chain:
             self._segments.popleft().remove()
         return self._segments[0] if self._segments else None
 
-    def rewind(self) -> None:
-        """Give back the last segment's space when it is empty. Its appender calls this."""
+    def rewind(self, over_bytes: int) -> bool:
+        """Give back the last segment's space if it is empty and that is more than `over_bytes`.
+
+        For its appender. Whether it did.
+        """
+        last = self.last
+        if last is None or last.rows or last.end <= HEADER.size + over_bytes:
+            return False
         with self.lock:
-            last = self.last
-            if last is not None and not last.rows and last.end > HEADER.size + REWIND_BYTES:
-                last.rewind()
+            last.rewind()
+        return True
 
     def close(self) -> None:
         """Delete what is done with, let go of the rest."""

@@ -17,6 +17,7 @@ from .chain import Chain
 from .segment import RECORD, SUFFIX, Segment, frame
 
 SEGMENT_BYTES = 8 << 20
+REWIND_BYTES = 256 << 10  # an emptied segment over this gives its space back
 OTHERS_SECONDS = 5.0  # how old the others' size may be
 
 
@@ -39,7 +40,10 @@ class Spool:
         with self._lock:
             if self._closed:
                 raise OSError("the spool is closed")
+            self.own.rewind(REWIND_BYTES)
             kept = self._fitting(lines) if bounded else len(lines)
+            if kept < len(lines) and self.own.rewind(0):
+                kept = self._fitting(lines)
             if kept:
                 segment = self._current()
                 segment.append(frame(lines[:kept]), kept)
@@ -55,8 +59,6 @@ class Spool:
 
     def _current(self) -> Segment:
         segment = self.own.last
-        if segment is not None and not segment.rows:
-            self.own.rewind()
         if segment is None or segment.end >= self._segment_bytes:
             _make_private(self.folder)
             segment = Segment.create(self.folder)
