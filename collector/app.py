@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from . import (
     charts,
+    costs,
     drift,
     health,
     incidents,
@@ -49,6 +50,7 @@ ROUTERS = (
     reads.router,
     traces.router,
     charts.router,
+    costs.router,
     work.router,
     drift.router,
     incidents.router,
@@ -74,7 +76,7 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     app.add_middleware(Access, meters=meters)
     problem.install(app)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=problem.PROBLEMS)
     return app
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -80,6 +80,15 @@ class Rates:
         return total
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Rates that hold from a day on, or in a span of each day (UTC), or, with neither, always."""
+
+    rates: Rates
+    since: date | None = None
+    daily: tuple[time, time] | None = None
+
+
 class PriceList:
     """Rates by provider, model and moment."""
 
@@ -99,15 +108,38 @@ class PriceList:
         An unknown provider has no price, even when it serves a model that is sold elsewhere.
         Without a provider the model's name decides (`openai/gpt-4o` names both).
         """
+        found = self._model(provider, model)
+        return self._rates(found.get_prices(at)) if found else None
+
+    def periods(self, provider: str, model: str) -> list[Period]:
+        """All prices of a model, the one that goes first first; the last one always holds."""
+        from genai_prices.types import ModelPrice, StartDateConstraint, TimeOfDateConstraint
+
+        found = self._model(provider, model)
+        if found is None:
+            return []
+        if isinstance(found.prices, ModelPrice):
+            return [Period(self._rates(found.prices))]
+        periods = []
+        for entry in reversed(found.prices):
+            rates, when = self._rates(entry.prices), entry.constraint
+            if isinstance(when, StartDateConstraint):
+                periods.append(Period(rates, since=when.start_date))
+            elif isinstance(when, TimeOfDateConstraint):
+                periods.append(Period(rates, daily=(_utc(when.start_time), _utc(when.end_time))))
+            else:
+                return [*periods, Period(rates)]
+        return [*periods, Period(self._rates(found.prices[0].prices))]
+
+    def _model(self, provider: str, model: str) -> ModelInfo | None:
         key = (provider, model)
         if key not in self._models:
             if len(self._models) >= self._remembered:
                 self._forget()
             self._models[key] = self._find(provider, model)
-        found = self._models[key]
-        if found is None:
-            return None
-        price = found.get_prices(at)
+        return self._models[key]
+
+    def _rates(self, price: ModelPrice) -> Rates:
         rates = self._compiled.get(id(price))  # the snapshot keeps the price, so the id stays its
         if rates is None:
             rates = self._compiled[id(price)] = compiled(price)
@@ -129,6 +161,13 @@ class PriceList:
         except LookupError:
             return None
         return found
+
+
+def _utc(moment: time) -> time:
+    """A time of day in UTC; without a zone it is one already."""
+    if moment.tzinfo is None:
+        return moment
+    return datetime.combine(date(1970, 1, 2), moment).astimezone(UTC).time()
 
 
 def compiled(price: ModelPrice) -> Rates:

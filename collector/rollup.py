@@ -68,7 +68,10 @@ class Rollup:
 
     def stored(self, project: str, events: Sequence[EventLine]) -> None:
         """Note that these events became durable."""
-        minutes = {minute_of(event.id) for event in events}
+        self.touch(project, {minute_of(event.id) for event in events})
+
+    def touch(self, project: str, minutes: set[datetime]) -> None:
+        """Note that the events of these minutes changed, or that some are gone."""
         with self._mutex:
             self._dirty[project] |= minutes
 

@@ -30,8 +30,8 @@ class Message:
 class Event:
     """One span with its bodies, as stored.
 
-    cost is in dollars, None when nobody knows; cost_source says who set it: "sender", "project" (its
-    own price), "list" (the public price list) or "".
+    cost is in dollars, None when nobody knows; cost_source says who set it: "sender", "project"
+    (its own price), "list" (the public price list) or "".
     """
 
     id: str
@@ -266,6 +266,28 @@ class Price:
     output: float
     provider: str = ""
     input_cached: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """What the calls of one model cost. `source` is as in `Event.cost_source`; "" is unknown."""
+
+    provider: str
+    model: str
+    source: str
+    events: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """One step of a recomputation; `cursor` "" when it was the last."""
+
+    examined: int
+    changed: int
+    cursor: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The data commands against a real collector: what they print, and what they did."""
 
+import dataclasses
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +13,8 @@ import pytest
 from driftline.cli.main import main
 from driftline.sdk.api import Api
 from driftline.sdk.errors import AuthError
+from driftline.sdk.ids import Uuid7Ids
+from driftline.sdk.records import Price
 
 ALL_TIME = "2000-01-01T00:00:00Z"
 
@@ -130,6 +134,11 @@ def test_a_wrong_key_is_status_1(run: Run) -> None:
     assert said.startswith("error: ") and "401" in said
 
 
+def new_event(**fields: object) -> dict[str, object]:
+    now = time.time_ns() // 1000
+    return {"id": Uuid7Ids().new(now), "start_time": now, **fields}
+
+
 def lines(path: Path, count: int) -> Path:
     rows = [
         {"id": f"r{n}", "model": "m", "input": f"q{n}", "output": f"a{n}", "tags": ["t"]}
@@ -165,6 +174,22 @@ def test_a_replay_keeps_parents_and_traces(run: Run, tmp_path: Path, collector: 
     root, leaf = (api.event(row.id) for row in api.events(start=ALL_TIME, order="oldest").rows)
     assert root.trace_id == leaf.trace_id
     assert leaf.parent_id == root.span_id and root.parent_id == ""
+
+
+def test_prices_are_shown_and_computed_again(run: Run, collector: Running) -> None:
+    run("projects", "create", "priced")
+    api = collector.admin.for_project("priced")
+    usage = {"input": 1_000_000, "output": 0}
+    api.send_lines([new_event(model="house-7b", usage=usage)])
+    assert re.search(
+        r"house-7b +unknown +1 .* no price", run("prices", "show", "--project", "priced")
+    )
+    own = [Price("house-7b", 2.0, 4.0)]
+    api.set_settings(dataclasses.replace(api.settings(), prices=own))
+    for changed in (1, 0):
+        said = run("prices", "recompute", "--since", "7d", "--project", "priced")
+        assert re.search(rf"^changed +{changed}$", said, re.MULTILINE), said
+    assert re.search(r"house-7b +project .* 2\.0000", run("prices", "show", "--project", "priced"))
 
 
 def test_status_shows_each_project(run: Run) -> None:

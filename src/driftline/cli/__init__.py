@@ -7,6 +7,7 @@ upkeep.py    migrate, models
 platform.py  projects, keys, webhooks
 quality.py   monitor, incidents, jobs, rescore, backfill
 traffic.py   demo, replay
+prices.py    prices
 main.py      the parser, and exit statuses: 0 ok, 1 failed, 2 usage or configuration
 """
 

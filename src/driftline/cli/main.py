@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from driftline.sdk.errors import ApiError, ConfigError, DriftlineError, Unreachable
 
-from . import platform, quality, services, traffic, upkeep
+from . import platform, prices, quality, services, traffic, upkeep
 from .command import Command, add_connection
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -34,6 +34,7 @@ COMMANDS: tuple[Command, ...] = (
     *upkeep.COMMANDS,
     *platform.COMMANDS,
     *quality.COMMANDS,
+    *prices.COMMANDS,
     *services.INFORMATION,
 )
 
