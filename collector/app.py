@@ -35,6 +35,7 @@ from .clickhouse import ClickHouse
 from .clock import Clock, utc_now
 from .commit import Bounds, Committer
 from .control import Control
+from .limits import Limits
 from .meters import Meters
 from .migrate import migrate_clickhouse
 from .periodic import Periodic
@@ -110,8 +111,9 @@ def opened(settings: Settings, clock: Clock, meters: Meters) -> Iterator[Service
         rollup.start()
         bodies = Budget(2 * settings.queue_bytes)
         rules = policies.Policies(control)
+        limits = Limits(settings)
         services = Services(
-            settings, clock, clickhouse, control, committer, rollup, meters, bodies, rules
+            settings, clock, clickhouse, control, committer, rollup, meters, bodies, rules, limits
         )
         periodic = Periodic(services)
         stack.callback(periodic.close)

@@ -40,6 +40,7 @@ NOTHING_STORED: dict[int | str, dict[str, Any]] = {
 async def ingest(request: Request, caller: Sender, parts: Parts) -> Response:
     """Store JSON lines; answers when they are durable."""
     try:
+        parts.limits.admit(caller.project)
         intake = await _read(request, caller.project, parts)
     except Problem as problem:
         await _count_refused(caller.project, problem, parts)
@@ -64,10 +65,12 @@ async def _read(request: Request, project: str, parts: Services) -> Intake:
 def _take_in(body: bytes, encoding: str, project: str, parts: Services) -> Intake:
     settings = parts.settings
     plain = decompress(body, encoding, settings.max_body_bytes)
-    if plain.rstrip().count(b"\n") >= settings.max_lines:
+    wanted, breaks = parts.policies.of(project), plain.rstrip().count(b"\n")
+    parts.limits.charge(project, wanted, breaks + 1, len(plain))
+    if breaks >= settings.max_lines:
         words = f"a request holds at most {settings.max_lines} lines: send smaller batches"
         raise Problem(413, "too_large", words)
-    arrival = Arrival(project, parts.clock(), parts.policies.of(project))
+    arrival = Arrival(project, parts.clock(), wanted)
     intake = take_in(plain, arrival, settings.max_line_bytes)
     if not intake.lines:
         raise Problem(400, "malformed", "the body holds no lines: send one JSON object a line")

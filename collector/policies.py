@@ -47,6 +47,7 @@ class SettingsBody(BaseModel):
         default_factory=list, max_length=50
     )
     events_per_second: int = Field(0, ge=0, le=10_000_000)
+    bytes_per_second: int = Field(0, ge=0, le=2**40)
     llm_scope: bool = True
     prices: list[PriceBody] = Field(default_factory=list, max_length=500)
 

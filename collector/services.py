@@ -11,6 +11,7 @@ from .body import Budget
 from .clickhouse import ClickHouse
 from .clock import Clock
 from .commit import Committer
+from .limits import Limits
 from .meters import Meters
 from .rollup import Rollup
 from .settings import Settings
@@ -33,6 +34,7 @@ class Services:
     meters: Meters
     bodies: Budget
     policies: Policies
+    limits: Limits
 
 
 def services(request: Request) -> Services:

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=32 * MEBIBYTE, gt=0)
     max_lines: int = Field(default=10_000, gt=0)
     max_line_bytes: int = Field(default=8 * MEBIBYTE, gt=0)
+    events_per_second: int = Field(default=0, ge=0)  # of a project without a limit of its own
+    bytes_per_second: int = Field(default=0, ge=0)
     queue_rows: int = Field(default=50_000, gt=0)
     queue_bytes: int = Field(default=128 * MEBIBYTE, gt=0)
     queue_seconds: float = Field(default=30.0, gt=0)

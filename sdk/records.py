@@ -294,9 +294,9 @@ class Recomputed:
 class ProjectSettings:
     """What the collector does with a project's events.
 
-    retention_days, events_per_second: 0 is no limit of the project's own. redact: kinds of personal
-    data that are replaced before storage; redact_patterns: regular expressions, as well. llm_scope:
-    of OTLP spans, only those about language models and their parents are kept.
+    retention_days, events_per_second, bytes_per_second: 0 is no limit of the project's own. redact:
+    kinds of personal data that are replaced before storage; redact_patterns: regular expressions,
+    as well. llm_scope: of OTLP spans, only those about language models and their parents are kept.
     """
 
     retention_days: int = 0
@@ -305,6 +305,7 @@ class ProjectSettings:
     events_per_second: int = 0
     llm_scope: bool = True
     prices: list[Price] = field(default_factory=list)
+    bytes_per_second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
