@@ -5,8 +5,8 @@ thread for every call costs the caller more than the call. Only the first line a
 rings the bell.
 
 `put` may run in a signal handler or a finaliser that interrupts another `put` of the same thread.
-So the bell is a `SimpleQueue`, the lock is re-entrant, and a line that comes in the middle of
-another's accounting waits in `late` for the next one to account for it.
+So it takes no lock: appending to a deque is atomic, and the bell is a `SimpleQueue`. Counting bytes
+is not quite atomic; a count that went astray is put right when the buffer is next empty.
 """
 
 from __future__ import annotations
@@ -27,21 +27,18 @@ class Buffer:
         self._asleep = False
         self._max_rows = max_rows
         self._max_bytes = max_bytes
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # for those who take and count, not for those who put
         self._lines: deque[Line] = deque()
-        self._late: deque[Line] = deque()
-        self._accounting = False
         self._bytes = 0
         self._taken = 0
 
     def put(self, line: Line) -> bool:
         """Add `line`; False when the buffer is full. Never waits."""
-        with self._lock:
-            rows = len(self._lines) + len(self._late)
-            if rows >= self._max_rows or (rows and self._bytes + line.size > self._max_bytes):
-                return False
-            self._late.append(line)
-            self._account()
+        lines, rows = self._lines, len(self._lines)
+        if rows >= self._max_rows or (rows and self._bytes + line.size > self._max_bytes):
+            return False
+        lines.append(line)
+        self._bytes += line.size
         if self._asleep:
             self._asleep = False
             self.bell.put(None)
@@ -50,12 +47,11 @@ class Buffer:
     def take(self, max_rows: int) -> list[Line]:
         """The oldest lines, at most `max_rows`."""
         with self._lock:
-            self._account()
-            self._accounting = True
             taken = [self._lines.popleft() for _ in range(min(max_rows, len(self._lines)))]
-            self._bytes -= sum(line.size for line in taken)
             self._taken += len(taken)
-            self._accounting = False
+        self._bytes -= sum(line.size for line in taken)
+        if not self._lines:
+            self._bytes = 0
         return taken
 
     def wait(self, seconds: float | None) -> None:
@@ -70,17 +66,6 @@ class Buffer:
             self.wait(seconds)
         self._asleep = False
 
-    def _account(self) -> None:
-        """Append what came. When it interrupts itself, the interrupted one does the work."""
-        if self._accounting:
-            return
-        self._accounting = True
-        while self._late:
-            line = self._late.popleft()
-            self._bytes += line.size
-            self._lines.append(line)
-        self._accounting = False
-
     @property
     def puts(self) -> int:
         """How many lines were ever accepted."""
@@ -88,4 +73,4 @@ class Buffer:
             return self._taken + len(self)
 
     def __len__(self) -> int:
-        return len(self._lines) + len(self._late)
+        return len(self._lines)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 FLUSH_TIMEOUT_SECONDS = 10.0
 SHUTDOWN_TIMEOUT_SECONDS = 5.0
+LIVE_US = 1_000_000  # an event that began longer ago is history, replayed
 
 Moment = datetime | float  # an aware datetime (naive: local time), or seconds since the Unix epoch
 
@@ -127,7 +128,7 @@ class Client:
         start = self._clock()
         try:
             named: NamedFields = {"name": name, "kind": "chain", **fields}
-            return self._open(start, "", trace_id, parent_id, named)
+            return self._open(start, True, "", trace_id, parent_id, named)
         except Exception as error:
             self._lose(Loss.INVALID)
             swallow(error, "span")
@@ -149,7 +150,8 @@ class Client:
         """
         try:
             start = self._moment(start_time if start_time is not None else end_time)
-            span = self._open(start, id, trace_id, parent_id, fields)
+            live = abs(self._clock() - start) <= LIVE_US
+            span = self._open(start, live, id, trace_id, parent_id, fields)
             span.end(self._moment(end_time) if end_time is not None else start)
             return span.id
         except Exception as error:
@@ -216,10 +218,16 @@ class Client:
     # -------------------------------------------------------------- plumbing
 
     def _open(
-        self, start_us: int, id: str, trace_id: str, parent_id: str, fields: NamedFields
+        self,
+        start_us: int,
+        live: bool,
+        id: str,
+        trace_id: str,
+        parent_id: str,
+        fields: NamedFields,
     ) -> Span:
         outer = context.current()
-        event_id = id or self._ids.new(start_us, live=not self._is_past(start_us))
+        event_id = id or self._ids.new(start_us, live=live)
         if id and not is_uuid7(id):
             raise ValueError("id must be a UUIDv7, such as driftline.log() returns")
         if not isinstance(trace_id, str) or not isinstance(parent_id, str):
@@ -270,9 +278,6 @@ class Client:
             return self._clock()
         seconds = moment.timestamp() if isinstance(moment, datetime) else moment
         return round(seconds * 1_000_000)
-
-    def _is_past(self, start_us: int) -> bool:
-        return abs(self._clock() - start_us) > 1_000_000
 
 
 def make_spool(settings: Settings) -> Spool | None:

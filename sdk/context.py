@@ -8,11 +8,10 @@ only where the span left, or a descendant left open, is still current; elsewhere
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Active:
+class Active(NamedTuple):
     """What children inherit from the current span. `outer` was current when it was made."""
 
     event_id: str

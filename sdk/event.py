@@ -7,12 +7,16 @@ from typing import Protocol
 
 from .encode import Dumps
 from .fields import MAPS, TEXTS, check
-from .snapshot import snapshot
+from .snapshot import MAX_FIELD_BYTES, snapshot
 
 OVERHEAD_BYTES = 400  # ids, times and names of a line, estimated
 MAX_TEXT_BYTES = 4096  # of a name, a model, an id; error texts may have MAX_ERROR_BYTES
 MAX_ERROR_BYTES = 16 << 10
 MAX_TAGS = 100
+# Texts of at most so many characters are kept as they are, without a closer look.
+QUICK = dict.fromkeys(TEXTS, MAX_TEXT_BYTES // 4) | dict.fromkeys(
+    ("input", "output"), MAX_FIELD_BYTES // 4
+)
 
 
 class Line(Protocol):
@@ -48,6 +52,10 @@ class Event:
         """
         wrong: Exception | None = None
         for name, value in fields.items():
+            if type(value) is str and len(value) <= QUICK.get(name, -1) and value[:5] != "data:":
+                self.values[name] = value
+                self.size += len(value)
+                continue
             try:
                 if value is not None:
                     check(name, value)
@@ -58,7 +66,9 @@ class Event:
             raise wrong
 
     def _set(self, name: str, value: object) -> None:
-        if name in TEXTS:
+        if name == "kind":
+            self.values[name] = value
+        elif name in TEXTS:
             limit = MAX_ERROR_BYTES if name == "error" else MAX_TEXT_BYTES
             self._keep(name, str(value), limit)
         elif name in MAPS:

@@ -1,14 +1,15 @@
 """UUIDv7 event ids (RFC 9562, 5.7): sortable by time, unique without coordination.
 
 Ids of one process rise strictly (RFC 9562, 6.2, method 1: a 12-bit counter in `rand_a`; when it
-overflows within a millisecond the clock is run ahead). The last 62 bits are fresh random bits, so
-that a forked child, which inherits the counter, cannot repeat its parent, and a span id (the last
-16 hex digits of the event's id) is unique in its trace.
+overflows within a millisecond the clock is run ahead). The last 62 bits are random: a forked child,
+which inherits the counter, seeds its generator anew and cannot repeat its parent, and a span id
+(the last 16 hex digits of the event's id) is unique in its trace. The generator is not os.urandom,
+which gives up the interpreter at each call: the SDK's own threads would take it from the app.
 """
 
 from __future__ import annotations
 
-import os
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -30,10 +31,8 @@ def uuid7(unix_ms: int, rand_a: int, rand_b: int) -> str:
     """The UUIDv7 of a time, 12 bits and 62 bits. Times outside 48 bits are clamped."""
     ms = min(max(unix_ms, 0), MAX_MS)
     low = rand_b & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-    return (
-        f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{rand_a & 0xFFF:03x}"
-        f"-{low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
-    )
+    digits = f"{ms << 16 | 0x7000 | rand_a & 0xFFF:016x}{low:016x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def trace_id_of(event_id: str) -> str:
@@ -69,7 +68,8 @@ class Uuid7Ids:
     """The real ids. `random_bits(n)` gives n random bits."""
 
     def __init__(self, random_bits: Callable[[int], int] | None = None) -> None:
-        self._bits = random_bits or _random_bits
+        self._given = random_bits
+        self._bits = random_bits or random.Random().getrandbits  # seeded by the system
         # Re-entrant: a garbage collection inside `new` may end a span, which asks for an id.
         self._lock = threading.RLock()
         self._ms = 0
@@ -84,7 +84,8 @@ class Uuid7Ids:
         return uuid7(ms, counter, self._bits(62))
 
     def after_fork(self) -> None:
-        """Forget a lock that another thread of the parent may hold."""
+        """Forget a lock that another thread of the parent may hold, and the parent's randomness."""
+        self._bits = self._given or random.Random().getrandbits
         self._lock = threading.RLock()
 
     def _tick(self, ms: int) -> tuple[int, int]:
@@ -95,7 +96,3 @@ class Uuid7Ids:
         else:
             self._ms, self._counter = self._ms + 1, 0
         return self._ms, self._counter
-
-
-def _random_bits(bits: int) -> int:
-    return int.from_bytes(os.urandom(8)) >> (64 - bits)

@@ -72,6 +72,7 @@ class _Plan:
         self.output = output
         self._input = input
         self._names = _parameters(target)
+        self._owned = self._names[:1] in (("self",), ("cls",))
 
     def open(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Span:
         span = client().span(self.name, kind=self.kind)
@@ -80,13 +81,14 @@ class _Plan:
         return span
 
     def _arguments(self, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        if len(args) == 1 and not kwargs and self._names and not self._owned:
+            return args[0]
         named = dict(zip(self._names, args, strict=False))
         if len(args) > len(self._names):
             named["args"] = list(args[len(self._names) :])
         named.update(kwargs)
-        for own in ("self", "cls"):
-            if self._names[:1] == (own,):
-                named.pop(own, None)
+        if self._owned:
+            named.pop(self._names[0], None)
         return next(iter(named.values())) if len(named) == 1 else named or None
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .ids import Clock
 
 Score = Callable[..., None]
+INHERITED = frozenset(("session_id", "user_id", "variant"))
 
 
 class Span:
@@ -26,6 +27,8 @@ class Span:
 
     An unsampled span behaves alike and records nothing.
     """
+
+    __slots__ = ("_active", "_before", "_clock", "_ended", "_event", "_score", "_submit")
 
     def __init__(
         self,
@@ -84,7 +87,9 @@ class Span:
         return self
 
     def _inherit(self, fields: NamedFields) -> None:
-        for name in ("session_id", "user_id", "variant"):
+        if INHERITED.isdisjoint(fields):
+            return
+        for name in INHERITED:
             value = fields.get(name)
             if value is not None:
                 self._active.inherited[name] = str(value)

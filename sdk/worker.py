@@ -79,13 +79,12 @@ class Worker:
         """Queue `line`, or count it as lost. Never waits (but for the disk, durability "call")."""
         if self._shared.deadline is not None:
             self._shared.lose(Loss.CLOSED, 1)
-        elif not self._written_now(line) and not self._buffer.put(line):
+        elif self._write_in_call and self._scribe.write_now(line):
+            pass
+        elif not self._buffer.put(line):
             self._shared.lose(Loss.QUEUE_FULL, 1)
         if not self._threads:
             self._start()
-
-    def _written_now(self, line: Line) -> bool:
-        return self._write_in_call and self._scribe.write_now(line)
 
     def resume(self) -> None:
         """Deliver what earlier processes left, if there is anything."""

@@ -54,6 +54,7 @@ def environment() -> Callable[[Path], dict[str, str]]:
         kept.pop("EXIT", None)
         cache = os.environ.get("DRIFTLINE_MODEL_CACHE")
         models = {"DRIFTLINE_MODEL_CACHE": cache} if cache else {}
-        return kept | models | {"DRIFTLINE_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+        folders = {"DRIFTLINE_HOME": str(home), "DRIFTLINE_SPOOL_DIR": str(home / "spool")}
+        return kept | models | folders | {"HF_HUB_OFFLINE": "1"}
 
     return make

@@ -263,20 +263,17 @@ def test_what_a_killed_child_wrote_its_parent_or_the_next_process_delivers(
     code = """
 import os, driftline
 driftline.log(name="parent")
-while not driftline.stats().spooled:
-    pass
 for n in range(3):
     pid = os.fork()
     if pid == 0:
         driftline.log(name=f"child {n}")
-        while driftline.stats().queued and not driftline.stats().spooled:
-            pass
         os.kill(os.getpid(), 9)
     os.waitpid(pid, 0)
 os.kill(os.getpid(), 9)
 """
     env = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
-    subprocess.run([sys.executable, "-c", code], env=env | settings(sink), timeout=60)
+    env |= settings(sink, DRIFTLINE_DURABILITY="call")
+    subprocess.run([sys.executable, "-c", code], env=env, timeout=60)
     outage(False)
     deliver()
     assert names(sink) == ["child 0", "child 1", "child 2", "parent"]
