@@ -1,7 +1,10 @@
 """What holds for every test: nothing is written where the user's own data is."""
 
 import os
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,3 +25,11 @@ def spool_of_the_test(
 ) -> None:
     """Each test has a spool for itself, and so have the processes that it starts."""
     monkeypatch.setenv("DRIFTLINE_SPOOL_DIR", os.fspath(tmp_path_factory.mktemp("spool")))
+
+
+@pytest.fixture
+def providers() -> Iterator[Any]:
+    """A server that speaks OpenAI's and Anthropic's wire (tests/providers.py)."""
+    server = runpy.run_path(str(Path(__file__).with_name("providers.py")))["Providers"]()
+    yield server
+    server.stop()

@@ -3,9 +3,7 @@
 import asyncio
 import gc
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,157 +15,19 @@ import driftline
 from driftline.sdk.testing import MemoryTransport
 
 MESSAGES: list[Any] = [{"role": "user", "content": "What is drift?"}]
-LOGPROBS = {"content": [{"token": "A", "logprob": -0.5, "bytes": None, "top_logprobs": []}]}
-USAGE = {
-    "prompt_tokens": 10,
-    "completion_tokens": 4,
-    "total_tokens": 14,
-    "prompt_tokens_details": {"cached_tokens": 6},
-    "completion_tokens_details": {"reasoning_tokens": 2},
-}
-TOOL_CALL = {
-    "id": "call_1",
-    "type": "function",
-    "function": {"name": "lookup", "arguments": '{"q": "drift"}'},
-}
 LOOKUP: dict[str, Any] = {"type": "function", "function": {"name": "lookup", "parameters": {}}}
 
 
-class Wire(ThreadingHTTPServer):
-    """Answers by the model's name."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.requests: list[dict[str, Any]] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Wire
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append(request)
-        if request["model"] == "broken":
-            error = {"error": {"message": "no such model", "type": "x", "code": "y"}}
-            self.reply(404, "application/json", json.dumps(error))
-        elif self.path.endswith("/responses"):
-            self.answer_response(request)
-        elif request.get("stream"):
-            self.reply(200, "text/event-stream", sse(chunks(request)))
-        else:
-            self.reply(200, "application/json", json.dumps(completion(request)))
-
-    def answer_response(self, request: dict[str, Any]) -> None:
-        if request.get("stream"):
-            self.reply(200, "text/event-stream", sse(response_events(request)))
-        else:
-            self.reply(200, "application/json", json.dumps(response(request)))
-
-    def reply(self, status: int, content_type: str, text: str) -> None:
-        data = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def completion(request: dict[str, Any]) -> dict[str, Any]:
-    tools = request.get("tools")
-    message = {
-        "role": "assistant",
-        "content": None if tools else '{"text": "A change."}',
-        "tool_calls": [TOOL_CALL] if tools else None,
-    }
-    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if tools else "stop"}
-    if request.get("logprobs"):
-        choice["logprobs"] = LOGPROBS
-    head = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1}
-    choices = [{**choice, "index": n} for n in range(request.get("n") or 1)]
-    return {**head, "model": f"{request['model']}-0613", "choices": choices, "usage": USAGE}
-
-
-def chunks(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    head = {"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-x-0613"}
-    if request.get("tools"):
-        call = {"index": 0, **TOOL_CALL, "function": {"name": "lookup", "arguments": '{"q": '}}
-        rest = {"index": 0, "function": {"arguments": '"drift"}'}}
-        deltas: list[dict[str, Any]] = [{"tool_calls": [call]}, {"tool_calls": [rest]}]
-    else:
-        deltas = [{"role": "assistant", "content": ""}, {"content": "A "}, {"content": "change."}]
-    for delta in deltas:
-        choice = {"index": 0, "delta": delta, "finish_reason": None}
-        if request.get("logprobs") and delta.get("content"):
-            choice["logprobs"] = LOGPROBS
-        yield {**head, "choices": [choice]}
-    yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    if (request.get("stream_options") or {}).get("include_usage"):
-        yield {**head, "choices": [], "usage": USAGE}
-
-
-def response(request: dict[str, Any]) -> dict[str, Any]:
-    text = {"type": "output_text", "text": "A change.", "annotations": [], "logprobs": []}
-    message = {
-        "type": "message",
-        "id": "m",
-        "role": "assistant",
-        "status": "completed",
-        "content": [text],
-    }
-    call = {"type": "function_call", "call_id": "call_1", "name": "lookup", "arguments": "{}"}
-    return {
-        "id": "resp_1",
-        "object": "response",
-        "created_at": 1,
-        "status": "completed",
-        "model": f"{request['model']}-0613",
-        "output": [message, call] if request.get("tools") else [message],
-        "parallel_tool_calls": True,
-        "tool_choice": "auto",
-        "tools": [],
-        "usage": {
-            "input_tokens": 10,
-            "output_tokens": 4,
-            "total_tokens": 14,
-            "input_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 0},
-            "output_tokens_details": {"reasoning_tokens": 2},
-        },
-    }
-
-
-def response_events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    place = {"item_id": "m", "output_index": 0, "content_index": 0, "logprobs": []}
-    started = {**response(request), "status": "in_progress", "output": []}
-    yield {"type": "response.created", "sequence_number": 0, "response": started}
-    for number, text in enumerate(("A ", "change."), 1):
-        delta = {"type": "response.output_text.delta", "delta": text, "sequence_number": number}
-        yield {**delta, **place}
-    yield {"type": "response.completed", "sequence_number": 3, "response": response(request)}
-
-
-def sse(events: Iterator[dict[str, Any]]) -> str:
-    return "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+Wire = Any  # tests/providers.py
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    server = Wire()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def wire(providers: Wire) -> Wire:
+    return providers
 
 
 def base(wire: Wire) -> str:
-    return f"http://127.0.0.1:{wire.server_address[1]}/v1"
+    return str(wire.openai_url)
 
 
 @pytest.fixture
@@ -422,7 +282,9 @@ def test_the_responses_api_streams_and_calls_tools(
     assert whole["output"] == "A change." and whole["usage"]["output"] == 4
     assert whole["time_to_first_token_ms"] >= 0
     assert early["output"] == "A " and early["metadata"]["closed_early"] == "true"
-    assert tools["output"]["tool_calls"] == [{"id": "call_1", "name": "lookup", "arguments": "{}"}]
+    assert tools["output"]["tool_calls"] == [
+        {"id": "call_1", "name": "lookup", "arguments": '{"q": "drift"}'}
+    ]
 
 
 def test_any_client_of_that_shape_will_do(memory: MemoryTransport) -> None:
