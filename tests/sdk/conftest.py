@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import zstandard
 
 import driftline
 from driftline.sdk import ambient
@@ -67,6 +68,12 @@ class Sink(ThreadingHTTPServer):
         return self.of_type("event")
 
 
+def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:
+    if headers["Content-Encoding"] == "zstd":
+        return zstandard.decompress(body)
+    return gzip.decompress(body)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Sink
@@ -78,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        lines = [json.loads(line) for line in gzip.decompress(body).split(b"\n")]
+        lines = [json.loads(line) for line in _plain(body, self.headers).split(b"\n")]
         with self.server.lock:
             self.server.requests.append((dict(self.headers), lines))
             answer = self.server.answers.pop(0) if self.server.answers else Answer()

@@ -10,7 +10,7 @@ from driftline.sdk.errors import Unreachable
 from driftline.sdk.transport import HttpTransport, Reply
 
 
-def test_lines_go_out_gzipped_with_the_key_and_the_project(sink: Any) -> None:
+def test_lines_go_out_compressed_with_the_key_and_the_project(sink: Any) -> None:
     transport = HttpTransport(sink.url, "sk-dl-1-x", "shop ü")
     reply = transport.send([b'{"type":"event","id":"1"}', b'{"type":"event","id":"2"}'])
     transport.close()
@@ -18,7 +18,7 @@ def test_lines_go_out_gzipped_with_the_key_and_the_project(sink: Any) -> None:
     ((headers, lines),) = sink.requests
     assert headers["Authorization"] == "Bearer sk-dl-1-x"
     assert headers["Driftline-Project"] == "shop%20%C3%BC"
-    assert headers["Content-Encoding"] == "gzip"
+    assert headers["Content-Encoding"] == "zstd"
     assert headers["Content-Type"] == "application/x-ndjson"
     assert [line["id"] for line in lines] == ["1", "2"]
 
