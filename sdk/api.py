@@ -46,10 +46,13 @@ class Api(Calls):
     # --------------------------------------------------------------- events
 
     def send_lines(self, lines: Iterable[dict[str, Any]]) -> r.IngestResult:
-        """Ingest events and scores at once (the logging client batches instead)."""
+        """Ingest events and scores at once (the logging client batches instead).
+
+        Lines that are rejected, even all of them, are in the result and no error.
+        """
         body = b"\n".join(json.dumps(line).encode() for line in lines)
         headers = {"Content-Type": "application/x-ndjson"}
-        data = self._request("POST", "/v1/events", body, headers=headers)
+        data = self._request("POST", "/v1/events", body, headers=headers, accept=(422,))
         return r.decode_record(r.IngestResult, json.loads(data))
 
     def events(
@@ -138,6 +141,16 @@ class Api(Calls):
         """Price a week of [start, end) again; call with the answer's cursor until it is ""."""
         body = {"start": start, "end": end, "cursor": cursor}
         return self._one(r.Recomputed, "POST", "/v1/costs/recompute", body)
+
+    # ------------------------------------------------------------ retention
+
+    def retention(self) -> r.Retention:
+        """The stored weeks, and what becomes of them."""
+        return self._one(r.Retention, "GET", "/v1/retention")
+
+    def run_retention(self) -> list[str]:
+        """Drop what is over now; returns the Mondays of the weeks that went."""
+        return self._many(str, "POST", "/v1/retention/run", "dropped", {})
 
     # ---------------------------------------------------------------- drift
 

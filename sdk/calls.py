@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 import urllib.parse
+from collections.abc import Collection
 from typing import Self, TypeVar
 
 from . import records as r
@@ -83,21 +84,32 @@ class Calls:
         *,
         headers: dict[str, str] | None = None,
         retry: bool = True,
+        accept: Collection[int] = (),
     ) -> bytes:
-        """One call with retries: a dropped connection, 429 and 503 are worth another try."""
+        """One call with retries: a dropped connection, 429 and 503 are worth another try.
+
+        `accept`: statuses of 400 and above whose body is an answer and not an error.
+        """
         head = {"Content-Type": "application/json", **(headers or {})}
         payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         waits = delays(self._retries if retry else 0)
         while True:
             try:
-                return self._send(method, path, payload, head)
+                return self._send(method, path, payload, head, accept)
             except (Unreachable, Busy) as error:
                 wait = next(waits, None)
                 if wait is None:
                     raise
                 time.sleep(max(wait, min(error.retry_after_seconds or 0.0, 30.0)))
 
-    def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        accept: Collection[int] = (),
+    ) -> bytes:
         head = {"User-Agent": USER_AGENT, "Authorization": f"Bearer {self._key}", **headers}
         if self.project:
             head["Driftline-Project"] = urllib.parse.quote(self.project)
@@ -107,7 +119,7 @@ class Calls:
             raise Unreachable(
                 f"no answer from {self.url}: {error or type(error).__name__}"
             ) from error
-        if answer.status >= 400:
+        if answer.status >= 400 and answer.status not in accept:
             raise _api_error(answer.status, answer.body, answer.retry_after)
         return answer.body
 
