@@ -16,7 +16,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import select
 
-from . import lease, tuning, watch
+from . import lease, retention, tuning, watch
 from .errors import CollectorError
 from .sender import Sender
 from .services import Services
@@ -26,6 +26,7 @@ PERIOD_SECONDS = 1.0
 DUTY_SECONDS = 20.0  # longer than a round of sending (15 s)
 GRACE_SECONDS = 15.0  # for workers to renew after nobody was there to renew with
 STOP_SECONDS = 20.0
+TIDY_SECONDS = 3600.0
 Step = tuple[str, Callable[[], object]]
 log = structlog.get_logger(__name__)
 
@@ -107,9 +108,11 @@ class Periodic:
             ("advance_watermarks", self._advance_watermarks),
         )
         sending: tuple[Step, ...] = (("send_webhooks", sender.send_due),)
+        tidying: tuple[Step, ...] = (("drop_old_weeks", self._drop_old_weeks),)
         self.duties = (
             Duty(parts, "watch", watching, period_seconds),
             Duty(parts, "send", sending, period_seconds),
+            Duty(parts, "tidy", tidying, TIDY_SECONDS),
         )
 
     def start(self) -> None:
@@ -149,6 +152,9 @@ class Periodic:
     def _advance_watermarks(self) -> None:
         self._for_each_project("advance_watermarks", watch.advance)
 
+    def _drop_old_weeks(self) -> None:
+        self._for_each_project("drop_old_weeks", _drop_old_weeks)
+
     def _for_each_project(self, step: str, act: Callable[[Services, str], object]) -> None:
         """One project's trouble is not the next one's."""
         with self._parts.control.reading() as session:
@@ -159,3 +165,9 @@ class Periodic:
             except Exception:
                 self._parts.meters.periodic_failures.labels(step).inc()
                 log.exception("periodic_step_failed", step=step, project=project)
+
+
+def _drop_old_weeks(parts: Services, project: str) -> None:
+    dropped = retention.run(parts, project)
+    if dropped:
+        log.info("weeks_dropped", project=project, weeks=[str(week) for week in dropped])

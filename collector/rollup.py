@@ -17,6 +17,7 @@ import structlog
 from .batch import EventLine
 from .clickhouse import ClickHouse
 from .clock import Clock
+from .ddl import statements
 from .errors import StoreError
 from .event import minute_of
 
@@ -36,6 +37,10 @@ WHERE project = {project:String} AND id_time >= {first:DateTime64(3, 'UTC')}
   AND id_time < {last:DateTime64(3, 'UTC')} + INTERVAL 1 MINUTE
   AND toStartOfMinute(id_time) IN {minutes:Array(DateTime('UTC'))}
 GROUP BY project, minute, environment, model, variant, kind, status
+"""
+FORGET = """
+DELETE FROM {table events_minute} WHERE project = {project:String}
+AND minute >= {start:DateTime64(3, 'UTC')} AND minute < {end:DateTime64(3, 'UTC')}
 """
 DIFFERENT = """
 SELECT project, minute FROM (
@@ -74,6 +79,15 @@ class Rollup:
         """Note that the events of these minutes changed, or that some are gone."""
         with self._mutex:
             self._dirty[project] |= minutes
+
+    def forget(self, project: str, start: datetime, end: datetime) -> None:
+        """Remove the rows of [start, end): their events are gone, or will be computed again.
+
+        Nothing that began to compute before may write after it, so it waits for that.
+        """
+        with self._one_at_a_time:
+            for statement in statements(FORGET, self._clickhouse.cluster):
+                self._clickhouse.command(statement, project=project, start=start, end=end)
 
     def flush(self) -> None:
         """Compute every dirty minute now. Raises StoreError; the minutes then stay dirty."""

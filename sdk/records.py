@@ -308,6 +308,32 @@ class ProjectSettings:
     bytes_per_second: int = 0
 
 
+Fate = Literal["keep", "drop", "held"]
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionWeek:
+    """A stored week, from its Monday: rows of events, bytes on this server's disk, and its fate.
+
+    "drop": it goes with the next run; "held": it would, but `reason` needs it.
+    """
+
+    week: str
+    events: int
+    bytes: int
+    fate: Fate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What a project keeps. `cutoff` "": everything."""
+
+    retention_days: int
+    cutoff: str
+    weeks: list[RetentionWeek]
+
+
 @dataclass(frozen=True, slots=True)
 class WindowRef:
     """The events of one side of a drift test, in event order."""
