@@ -25,7 +25,7 @@ from .segment import Piece
 from .store import BATCH_BYTES, Backlog, Store
 from .transport import Reply, Transport
 
-MAX_BATCH_ROWS = 500
+MAX_BATCH_ROWS = 1000
 MAX_BATCH_BYTES = BATCH_BYTES
 POISON_ATTEMPTS = 5  # 500s in a row before a batch is split to find the line that causes them
 ADOPT_SECONDS = 30.0  # between two looks for what processes left that died meanwhile

@@ -81,14 +81,14 @@ class Dead:
         raise Unreachable("down")
 
 
-def test_lines_arrive_in_order_in_batches_of_at_most_500(make: Make) -> None:
+def test_lines_arrive_in_order_in_batches_of_at_most_1000(make: Make) -> None:
     memory = MemoryTransport()
     worker = make(memory, flush_seconds=60)
-    for number in range(1_250):
+    for number in range(2_250):
         worker.submit(line(str(number)))
     assert worker.flush(10)
-    assert [event["output"] for event in memory.events] == [str(n) for n in range(1_250)]
-    assert max(map(len, memory.calls)) <= 500
+    assert [event["output"] for event in memory.events] == [str(n) for n in range(2_250)]
+    assert max(map(len, memory.calls)) <= 1000
 
 
 def test_a_batch_holds_at_most_4_mib(make: Make) -> None:
