@@ -5,14 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .fields import NamedFields
-from .openai_fields import counts, get, given, parameters
+from .fields import Kind, NamedFields
+from .reading import counts, get, given, parameters
+
+PARAMETERS = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "stop",
+    "n",
+    "response_format",
+    "reasoning_effort",
+    "reasoning",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "service_tier",
+    "stream",
+)
 
 
 class ChatReader:
     """`chat.completions.create` and `.parse`."""
 
     operation = "chat"
+    kind: Kind = "llm"
 
     def request(self, kwargs: Mapping[str, Any]) -> NamedFields:
         messages = given(kwargs, "messages")
@@ -22,7 +44,7 @@ class ChatReader:
             "model": model,
             # An iterator is the app's to consume.
             "input": messages if isinstance(messages, (list, tuple)) else None,
-            "metadata": parameters(kwargs),
+            "metadata": parameters(kwargs, PARAMETERS),
         }
 
     def answer(self, result: object) -> NamedFields:

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .fields import NamedFields
-from .openai_fields import counts, get, given, parameters
+from .fields import Kind, NamedFields
+from .reading import counts, get, given, parameters
 
+PARAMETERS = (
+    "temperature",
+    "top_p",
+    "max_output_tokens",
+    "reasoning",
+    "text",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "service_tier",
+    "stream",
+)
 FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -15,6 +28,7 @@ class ResponsesReader:
     """`responses.create` and `.parse`."""
 
     operation = "responses"
+    kind: Kind = "llm"
 
     def request(self, kwargs: Mapping[str, Any]) -> NamedFields:
         model = given(kwargs, "model")
@@ -22,7 +36,9 @@ class ResponsesReader:
             "name": f"responses {model}",
             "model": model,
             "input": _input(given(kwargs, "instructions"), given(kwargs, "input")),
-            "metadata": parameters(kwargs),
+            "metadata": parameters(kwargs, PARAMETERS),
+            "prompt_name": get(given(kwargs, "prompt"), "id"),
+            "prompt_version": get(given(kwargs, "prompt"), "version"),
         }
 
     def answer(self, result: object) -> NamedFields:

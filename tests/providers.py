@@ -248,6 +248,11 @@ def response_events(request: Json) -> Iterator[Json]:
     place = {"item_id": "m", "output_index": 0, "content_index": 0, "logprobs": []}
     started = {**response(request), "status": "in_progress", "output": [], "usage": None}
     yield {"type": "response.created", "sequence_number": 0, "response": started}
+    item: Json = {"type": "message", "id": "m", "role": "assistant", "status": "in_progress"}
+    added = {"output_index": 0, "item": {**item, "content": []}, "sequence_number": 0}
+    yield {"type": "response.output_item.added", **added}
+    part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+    yield {"type": "response.content_part.added", **place, "part": part, "sequence_number": 0}
     for number, text in enumerate(PIECES, 1):
         delta = {"type": "response.output_text.delta", "delta": text, "sequence_number": number}
         yield {**delta, **place}

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from driftline.sdk.ambient import client, flush, init, log, score, shutdown, span, stats
+    from driftline.sdk.anthropic import wrap_anthropic
     from driftline.sdk.client import Client, Stats
     from driftline.sdk.observe import observe
     from driftline.sdk.openai import wrap_openai
     from driftline.sdk.span import Span
+    from driftline.sdk.using import propagate, using
 
 __all__ = [
     "Client",
@@ -31,10 +33,13 @@ __all__ = [
     "init",
     "log",
     "observe",
+    "propagate",
     "score",
     "shutdown",
     "span",
     "stats",
+    "using",
+    "wrap_anthropic",
     "wrap_openai",
 ]
 
@@ -43,6 +48,9 @@ _HOMES = {
     "Span": "span",
     "Stats": "client",
     "observe": "observe",
+    "propagate": "using",
+    "using": "using",
+    "wrap_anthropic": "anthropic",
     "wrap_openai": "openai",
 }
 

@@ -275,7 +275,8 @@ def test_the_responses_api_streams_and_calls_tools(
 ) -> None:
     list(client.responses.create(model="gpt-x", input="Drift?", stream=True))
     with client.responses.create(model="gpt-x", input="Drift?", stream=True) as stream:
-        next(stream), next(stream)
+        while next(stream).type != "response.output_text.delta":
+            pass
     client.responses.create(model="gpt-x", input="Drift?", tools=[{"type": "web_search_preview"}])
     assert driftline.flush()
     whole, early, tools = memory.events
@@ -315,3 +316,78 @@ def test_a_sampled_out_or_switched_off_call_is_not_touched(wire: Wire) -> None:
         stream = client.chat.completions.create(model="gpt-x", messages=MESSAGES, stream=True)
         assert type(stream) is openai.Stream
         assert len(list(stream)) == 4
+
+
+def test_embeddings_are_events_without_their_vectors(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    answer = client.embeddings.create(model="embed-x", input=["a", "b"])
+    assert len(answer.data) == 2
+    event = only(memory)
+    assert (event["kind"], event["name"]) == ("embedding", "embeddings embed-x")
+    assert event["input"] == ["a", "b"] and event["usage"] == {"input": 5}
+    assert "output" not in event and event["metadata"]["vectors"] == "2"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_parallel_tool_calls_are_all_there(
+    client: openai.OpenAI, memory: MemoryTransport, stream: bool
+) -> None:
+    answer: Any = client.chat.completions.create(  # type: ignore[call-overload]
+        model="gpt-x", messages=MESSAGES, tools=[LOOKUP], parallel_tool_calls=True, stream=stream
+    )
+    if stream:
+        list(answer)
+    calls = only(memory)["output"]["tool_calls"]
+    assert [(call["id"], call["arguments"]) for call in calls] == [
+        ("call_1", '{"q": "drift"}'),
+        ("call_2", '{"q": "drift"}'),
+    ]
+
+
+def test_the_responses_helper_is_logged(client: openai.OpenAI, memory: MemoryTransport) -> None:
+    with client.responses.stream(model="gpt-x", input="Drift?") as stream:
+        kinds = [event.type for event in stream]
+        assert stream.get_final_response().output_text == "A change."
+    assert "response.output_text.delta" in kinds
+    event = only(memory)
+    assert event["output"] == "A change." and event["usage"]["reasoning"] == 2
+    assert event["time_to_first_token_ms"] >= 0
+
+
+def test_logprobs_and_a_stored_prompt_of_the_responses_api(
+    client: openai.OpenAI, memory: MemoryTransport
+) -> None:
+    client.responses.create(
+        model="gpt-x",
+        prompt={"id": "pmpt_1", "version": "3"},
+        input="Drift?",
+        include=["message.output_text.logprobs"],
+    )
+    event = only(memory)
+    assert event["token_logprobs"] == [-0.5]
+    assert (event["prompt_name"], event["prompt_version"]) == ("pmpt_1", "3")
+
+
+def test_a_stream_that_is_cancelled_is_logged_as_far_as_it_came(
+    wire: Wire, memory: MemoryTransport
+) -> None:
+    async def work(client: openai.AsyncOpenAI) -> None:
+        began = asyncio.Event()
+
+        async def read() -> None:
+            async for chunk in await client.chat.completions.create(
+                model="stalled", messages=MESSAGES, stream=True
+            ):
+                if chunk.choices[0].delta.content:
+                    began.set()
+
+        task = asyncio.create_task(read())
+        await began.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run_async(wire, work)
+    event = only(memory)
+    assert event["output"] == "A " and event["error"] == "CancelledError"

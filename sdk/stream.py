@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from .guard import swallow
-from .openai_fields import Chunks
+from .reading import Chunks
 from .span import Span
 
 
@@ -32,7 +32,7 @@ class Recording:
                 self._started = True
                 self._span.first_token()
         except Exception as error:
-            swallow(error, "wrap_openai stream")
+            swallow(error, "stream")
 
     def end(self, error: BaseException | None = None) -> None:
         """The stream came to its end, or broke."""
@@ -53,7 +53,7 @@ class Recording:
         try:
             self._span.set(**self._chunks.fields())
         except Exception as error:
-            swallow(error, "wrap_openai stream")
+            swallow(error, "stream")
 
 
 class _Stream:

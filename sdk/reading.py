@@ -1,31 +1,12 @@
-"""What is common to OpenAI's two surfaces: reading objects or mappings, and request parameters."""
+"""Reading what a library of a model provider is asked and answers: objects, or mappings alike."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from .fields import NamedFields
+from .fields import Kind, NamedFields
 
-PARAMETERS = (
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-    "stop",
-    "n",
-    "response_format",
-    "reasoning_effort",
-    "reasoning",
-    "tools",
-    "tool_choice",
-    "service_tier",
-    "stream",
-)
 ABSENT_TYPES = frozenset(("NotGiven", "Omit"))
 
 
@@ -45,6 +26,10 @@ class Reader(Protocol):
     @property
     def operation(self) -> str:
         """The span's name until the model is known."""
+
+    @property
+    def kind(self) -> Kind:
+        """The events' kind."""
 
     def request(self, kwargs: Mapping[str, Any]) -> NamedFields:
         """The event's fields from the arguments of the call."""
@@ -69,9 +54,9 @@ def given(kwargs: Mapping[str, Any], name: str) -> Any:
     return None if type(value).__name__ in ABSENT_TYPES else value
 
 
-def parameters(kwargs: Mapping[str, Any]) -> dict[str, object]:
-    """The request's parameters worth keeping, for the event's metadata."""
-    values = {name: given(kwargs, name) for name in PARAMETERS}
+def parameters(kwargs: Mapping[str, Any], names: Sequence[str]) -> dict[str, object]:
+    """The request's parameters of those names, for the event's metadata."""
+    values = {name: given(kwargs, name) for name in names}
     return {
         name: value.__name__ if isinstance(value, type) else value
         for name, value in values.items()
