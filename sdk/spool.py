@@ -7,6 +7,7 @@ nearly: what the others hold is looked up when a segment begins, and every few s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -60,10 +61,17 @@ class Spool:
     def _current(self) -> Segment:
         segment = self.own.last
         if segment is None or segment.end >= self._segment_bytes:
-            _make_private(self.folder)
-            segment = Segment.create(self.folder)
+            segment = self._new()
             self.own.add(segment)
         return segment
+
+    def _new(self) -> Segment:
+        _make_private(self.folder)
+        try:
+            return Segment.create(self.folder)
+        except FileNotFoundError:  # another process, closing, found the folder empty just now
+            _make_private(self.folder)
+            return Segment.create(self.folder)
 
     def _others_bytes(self) -> int:
         now = time.monotonic()
@@ -107,6 +115,8 @@ class Spool:
             self._closed = True
             self.own.close()
             self.orphans.close()
+            with contextlib.suppress(OSError):  # missing, or not empty
+                os.rmdir(self.folder)
 
     def disown(self) -> None:
         """In a forked child: close the parent's files, take no lock (see Chain)."""

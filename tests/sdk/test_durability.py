@@ -85,6 +85,7 @@ def test_what_an_exit_leaves_the_next_process_delivers(
     deliver()
     assert names(sink) == [f"{n:04}" for n in range(2000)]
     assert sink.of_type("loss") == []
+    assert list(Path(os.environ["DRIFTLINE_SPOOL_DIR"]).iterdir()) == []
 
 
 @pytest.mark.parametrize("seed", range(4))
