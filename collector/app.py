@@ -26,6 +26,7 @@ from . import (
     reads,
     retained,
     traces,
+    users,
     webhooks,
     work,
 )
@@ -43,6 +44,7 @@ from .periodic import Periodic
 from .rollup import Rollup
 from .services import Services
 from .settings import Settings
+from .tombstones import Tombstones
 
 ROUTERS = (
     health.router,
@@ -54,6 +56,7 @@ ROUTERS = (
     charts.router,
     costs.router,
     retained.router,
+    users.router,
     work.router,
     drift.router,
     incidents.router,
@@ -114,8 +117,19 @@ def opened(settings: Settings, clock: Clock, meters: Meters) -> Iterator[Service
         bodies = Budget(2 * settings.queue_bytes)
         rules = policies.Policies(control)
         limits = Limits(settings)
+        deleted = Tombstones(control)
         services = Services(
-            settings, clock, clickhouse, control, committer, rollup, meters, bodies, rules, limits
+            settings=settings,
+            clock=clock,
+            clickhouse=clickhouse,
+            control=control,
+            committer=committer,
+            rollup=rollup,
+            meters=meters,
+            bodies=bodies,
+            policies=rules,
+            limits=limits,
+            tombstones=deleted,
         )
         periodic = Periodic(services)
         stack.callback(periodic.close)

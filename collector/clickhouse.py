@@ -131,6 +131,11 @@ class ClickHouse:
             opened.query("SELECT 1")
         return opened
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it runs in this process, so that no other collector uses it."""
+        return self._lock is not None
+
     # ------------------------------------------------------------------ reads
 
     def query(self, sql: str, /, **params: object) -> list[tuple[Any, ...]]:

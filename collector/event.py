@@ -16,6 +16,7 @@ Reason = Literal[
     "invalid_id",
     "time_out_of_range",
     "line_too_large",
+    "deleted_user",
 ]
 WarningReason = Literal["unknown_field", "truncated"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -70,7 +70,7 @@ def _take_in(body: bytes, encoding: str, project: str, parts: Services) -> Intak
     if breaks >= settings.max_lines:
         words = f"a request holds at most {settings.max_lines} lines: send smaller batches"
         raise Problem(413, "too_large", words)
-    arrival = Arrival(project, parts.clock(), wanted)
+    arrival = Arrival(project, parts.clock(), wanted, parts.tombstones.of(project))
     intake = take_in(plain, arrival, settings.max_line_bytes)
     if not intake.lines:
         raise Problem(400, "malformed", "the body holds no lines: send one JSON object a line")

@@ -108,7 +108,10 @@ class Periodic:
             ("advance_watermarks", self._advance_watermarks),
         )
         sending: tuple[Step, ...] = (("send_webhooks", sender.send_due),)
-        tidying: tuple[Step, ...] = (("drop_old_weeks", self._drop_old_weeks),)
+        tidying: tuple[Step, ...] = (
+            ("drop_old_weeks", self._drop_old_weeks),
+            ("prune_tombstones", lambda: parts.tombstones.prune(parts.clock())),
+        )
         self.duties = (
             Duty(parts, "watch", watching, period_seconds),
             Duty(parts, "send", sending, period_seconds),

@@ -13,6 +13,7 @@ from driftline.sdk.records import ProjectSettings
 
 from . import cost
 from .event import Caution, Chat, Drop, Event, ScoreFact, id_time
+from .tombstones import NOBODY, Deleted
 
 MAX_TEXT_CHARS = 2**20
 MAX_NAME_CHARS = 1024
@@ -34,6 +35,7 @@ class Arrival:
     project: str
     now: datetime
     settings: ProjectSettings = DEFAULTS
+    deleted: Deleted = NOBODY
 
 
 Step = Callable[[Event, Arrival], Event | Drop]
@@ -63,6 +65,19 @@ def in_range(time: datetime, now: datetime) -> bool:
 def _out_of_range(event: Event, field: str) -> Drop:
     words = f"the time of {field} must lie within 10 years in the past and 1 day in the future"
     return Drop("time_out_of_range", field, words, str(event.id))
+
+
+def leave_out_deleted(event: Event, arrival: Arrival) -> Event | Drop:
+    """A late retry must not bring a deleted person back."""
+    if not arrival.deleted.until:
+        return event
+    names = {"user": event.user_id, "trace": event.trace_id, "event": str(event.id)}
+    gone = arrival.deleted.covers(id_time(event.id), **names)
+    return _deleted(str(event.id)) if gone else event
+
+
+def _deleted(event_id: str) -> Drop:
+    return Drop("deleted_user", "", "the data of this user was deleted on request", event_id)
 
 
 def fill_in(event: Event, arrival: Arrival) -> Event | Drop:
@@ -137,7 +152,15 @@ def stamp(event: Event, arrival: Arrival) -> Event | Drop:
     return event
 
 
-STEPS: tuple[Step, ...] = (check_times, fill_in, cut_texts, price, preview, stamp)
+STEPS: tuple[Step, ...] = (
+    check_times,
+    leave_out_deleted,
+    fill_in,
+    cut_texts,
+    price,
+    preview,
+    stamp,
+)
 
 
 def run(event: Event, arrival: Arrival) -> Event | Drop:
@@ -162,6 +185,9 @@ def check_score(score: ScoreFact, arrival: Arrival) -> ScoreFact | Drop:
     words = "the time of event_id must lie within 10 years in the past and 1 day in the future"
     refused = Drop("time_out_of_range", "event_id", words, str(score.event_id))
     try:
-        return score if in_range(id_time(score.event_id), arrival.now) else refused
+        at = id_time(score.event_id)
     except OverflowError:
         return refused
+    if arrival.deleted.until and arrival.deleted.covers(at, event=str(score.event_id)):
+        return _deleted(str(score.event_id))
+    return score if in_range(at, arrival.now) else refused

@@ -19,6 +19,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from .control import Control
     from .policies import Policies
+    from .tombstones import Tombstones
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Services:
     bodies: Budget
     policies: Policies
     limits: Limits
+    tombstones: Tombstones
 
 
 def services(request: Request) -> Services:

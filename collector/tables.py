@@ -246,3 +246,30 @@ class DutyRow(Table):
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     holder: Mapped[str] = mapped_column(String(80))
     expires_at: Mapped[datetime]
+
+
+class TombstoneRow(Table):
+    """The hash of a deleted user, trace or event: what is of `until` or before is not taken in."""
+
+    __tablename__ = "tombstones"
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+
+class DeletionRow(Table):
+    """The audit of one privacy request: who asked, when, how much went; not whose or what."""
+
+    __tablename__ = "deletions"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    digest: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(16))
+    asked_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    weeks: Mapped[list[str]]
+    events: Mapped[int]
+    scores: Mapped[int]
+    embeddings: Mapped[int]
+    __table_args__ = (Index(None, "project_id", "digest"),)

@@ -152,6 +152,14 @@ class Api(Calls):
         """Drop what is over now; returns the Mondays of the weeks that went."""
         return self._many(str, "POST", "/v1/retention/run", "dropped", {})
 
+    def delete_user(self, user_id: str) -> r.Deletion:
+        """Remove everything of a user; doing it again finds what came since, or nothing."""
+        return self._one(r.Deletion, "DELETE", f"/v1/users/{urllib.parse.quote(user_id, safe='')}")
+
+    def deletions(self) -> list[r.Deletion]:
+        """The privacy requests of the project, newest first."""
+        return self._many(r.Deletion, "GET", "/v1/deletions", "deletions")
+
     # ---------------------------------------------------------------- drift
 
     def monitor(self) -> r.Monitor:

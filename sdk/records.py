@@ -335,6 +335,20 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a privacy request removed; `erased` says that the bytes have left the disk too."""
+
+    id: str
+    asked_at: str
+    finished_at: str | None
+    events: int
+    scores: int
+    embeddings: int
+    weeks: list[str]
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WindowRef:
     """The events of one side of a drift test, in event order."""
 
@@ -635,7 +649,10 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key. `secret` is the whole key and is shown only when it is created."""
+    """A key. `secret` is the whole key and is shown only when it is created.
+
+    `public_key` names it where a client wants two halves (HTTP Basic).
+    """
 
     id: str
     project: str
@@ -645,6 +662,7 @@ class ApiKey:
     revoked_at: str
     last4: str
     secret: str = ""
+    public_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
