@@ -30,7 +30,8 @@ class Collector:
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     home, port = tmp_path_factory.mktemp("home"), free_port()
     url = f"http://127.0.0.1:{port}"
-    own = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")}
+    kept = {k: v for k, v in os.environ.items() if k == "DRIFTLINE_SPOOL_DIR"}
+    own = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")} | kept
     settings = {"DRIFTLINE_HOME": str(home), "DRIFTLINE_PORT": str(port)}
     allow = {"DRIFTLINE_WEBHOOK_ALLOW": "127.0.0.1/32"}
     with (home / "log").open("wb") as log:

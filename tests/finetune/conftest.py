@@ -250,7 +250,8 @@ def spawn(
     module: str, arguments: list[str], settings: dict[str, str], log: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A module as a process, with these settings only; ended by SIGTERM."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")}
+    kept = {k: v for k, v in os.environ.items() if k == "DRIFTLINE_SPOOL_DIR"}
+    own = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")} | kept
     command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(command, env=own | settings, stdout=log, stderr=log) as child:
         try:

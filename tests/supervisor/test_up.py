@@ -28,7 +28,8 @@ class Up:
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, home: Path | None = None) -> subprocess.Popen[str]:
-        own = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")}
+        kept = {k: v for k, v in os.environ.items() if k == "DRIFTLINE_SPOOL_DIR"}
+        own = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")} | kept
         where = ("--home", str(home or self.home), "--port", str(self.port))
         only = ("--workers", "0", "--no-trainer", "--no-dashboard")
         process = subprocess.Popen(
