@@ -192,6 +192,36 @@ def test_prices_are_shown_and_computed_again(run: Run, collector: Running) -> No
     assert re.search(r"house-7b +project .* 2\.0000", run("prices", "show", "--project", "priced"))
 
 
+def test_retention_is_set_shown_and_run(run: Run, collector: Running) -> None:
+    run("projects", "create", "kept")
+    api = collector.admin.for_project("kept")
+    old = time.time_ns() // 1000 - 60 * 86_400_000_000
+    old_id = Uuid7Ids().new(old, live=False)
+    api.send_lines([new_event(), {"id": old_id, "start_time": old}])
+    project = ("--project", "kept")
+    assert re.search(r"^this project keeps +everything", run("retention", "show", *project))
+    run("retention", "set", "30", *project)
+    assert "goes with the next run" in run("retention", "show", *project)
+    assert re.search(r"weeks dropped +\d{4}-", run("retention", "run", *project))
+    assert len(api.events(start=ALL_TIME).rows) == 1
+
+
+def test_a_user_is_deleted_after_a_yes(
+    run: Run, collector: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("projects", "create", "private")
+    api = collector.admin.for_project("private")
+    api.send_lines([new_event(user_id="a/b c@d?"), new_event(user_id="other")])
+    words = ("delete", "--user", "a/b c@d?", "--project", "private")
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    assert "nothing was deleted" in run(*words, status=2)
+    text = run(*words, "--yes")
+    assert re.search(r"^events +1$", text, re.MULTILINE)
+    assert re.search(r"^gone from the disk +yes$", text, re.MULTILINE)
+    assert [row.user_id for row in api.events().rows] == ["other"]
+    assert [done.events for done in api.deletions()] == [1]
+
+
 def test_status_shows_each_project(run: Run) -> None:
     run("projects", "create", "shop")
     text = run("status")

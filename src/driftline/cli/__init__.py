@@ -8,6 +8,7 @@ platform.py  projects, keys, webhooks
 quality.py   monitor, incidents, jobs, rescore, backfill
 traffic.py   demo, replay
 prices.py    prices
+privacy.py   retention, delete
 main.py      the parser, and exit statuses: 0 ok, 1 failed, 2 usage or configuration
 """
 

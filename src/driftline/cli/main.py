@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from driftline.sdk.errors import ApiError, ConfigError, DriftlineError, Unreachable
 
-from . import platform, prices, quality, services, traffic, transfer, upkeep
+from . import platform, prices, privacy, quality, services, traffic, transfer, upkeep
 from .command import Command, add_connection
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -35,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     *platform.COMMANDS,
     *quality.COMMANDS,
     *prices.COMMANDS,
+    *privacy.COMMANDS,
     *transfer.COMMANDS,
     *services.INFORMATION,
 )
