@@ -79,16 +79,15 @@ class Span:
     def set(self, **fields: Unpack[NamedFields]) -> Span:
         """Set fields of the event; metadata, usage and tags add to what is there."""
         try:
-            if self.recording:
-                self._inherit(fields)
+            if self._active.sampled and not self._ended:
+                if not INHERITED.isdisjoint(fields):
+                    self._inherit(fields)
                 self._event.update(fields)
         except Exception as error:
             swallow(error, "span.set")
         return self
 
     def _inherit(self, fields: NamedFields) -> None:
-        if INHERITED.isdisjoint(fields):
-            return
         for name in INHERITED:
             value = fields.get(name)
             if value is not None:
@@ -119,9 +118,9 @@ class Span:
             return
         self._ended = True
         try:
-            self._event.end_us = max(
-                self._event.start_us, self._clock() if end_us is None else end_us
-            )
+            event = self._event
+            end = self._clock() if end_us is None else end_us
+            event.end_us = end if end > event.start_us else event.start_us
             if self._active.sampled:
                 self._submit(self._event)
         except Exception as error:
