@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+LIBRARIES := .venv-integrations
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format lint types imports bench wheel clean chromium
+.PHONY: help install demo up test integrations check format lint types imports bench wheel clean chromium
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,7 +44,18 @@ up: $(STAMP)  ## collector, worker, trainer and dashboard, without the replay
 test: $(DEV_STAMP) chromium  ## every test, browser and end-to-end included
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-check: $(DEV_STAMP) lint types imports test  ## everything CI runs: format, lint, types, imports, tests
+integrations: $(LIBRARIES)/.installed  ## the SDK inside LiteLLM, LangChain and LlamaIndex (a venv of their own)
+	@$(LIBRARIES)/bin/pytest tests/sdk/integrations tests/sdk/test_openai.py tests/sdk/test_anthropic.py
+
+# They pin much (an older openai among it), so they stay out of .venv.
+$(LIBRARIES)/.installed: constraints-integrations.txt
+	@test -x $(LIBRARIES)/bin/python || $(PYTHON) -m venv $(LIBRARIES)
+	@echo "installing into $(LIBRARIES) (log in $(LIBRARIES)/install.log)"
+	@( $(LIBRARIES)/bin/pip install -q -r $< && $(LIBRARIES)/bin/pip install -q --no-deps -e . ) \
+	   > $(LIBRARIES)/install.log 2>&1 || { tail -n 30 $(LIBRARIES)/install.log; exit 1; }
+	@touch $@
+
+check: $(DEV_STAMP) lint types imports test integrations  ## everything CI runs: format, lint, types, imports, tests
 
 lint: $(DEV_STAMP)
 	@$(BIN)/ruff format --check .
@@ -66,7 +78,7 @@ wheel: $(DEV_STAMP)  ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build
 
 clean:  ## remove the environment, build output and demo data
-	@rm -rf $(VENV) dist build .driftline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(LIBRARIES) dist build .driftline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 chromium:
 	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || tools/install_chromium

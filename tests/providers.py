@@ -99,8 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        try:
+            self.end_headers()
+            self.wfile.write(data)
+        except OSError:  # the client went away
+            self.close_connection = True
 
     def stream(self, request: Json, events: Iterable[Json], named: bool) -> None:
         self.send_response(200)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from driftline.sdk.ambient import client, flush, init, log, score, shutdown, span, stats
     from driftline.sdk.anthropic import wrap_anthropic
     from driftline.sdk.client import Client, Stats
+    from driftline.sdk.langchain import langchain_handler
+    from driftline.sdk.litellm import litellm_callback
     from driftline.sdk.observe import observe
     from driftline.sdk.openai import wrap_openai
     from driftline.sdk.span import Span
@@ -31,6 +33,8 @@ __all__ = [
     "client",
     "flush",
     "init",
+    "langchain_handler",
+    "litellm_callback",
     "log",
     "observe",
     "propagate",
@@ -47,6 +51,8 @@ _HOMES = {
     "Client": "client",
     "Span": "span",
     "Stats": "client",
+    "langchain_handler": "langchain",
+    "litellm_callback": "litellm",
     "observe": "observe",
     "propagate": "using",
     "using": "using",

@@ -1,0 +1,159 @@
+"""The spans of a library that tells us when its runs start and end, each by an id of its own.
+
+Bounded: a library that never says that a run ended (a cancelled call, a dropped stream) costs the
+oldest runs their end; they are sent as far as they came, marked `unfinished`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from . import context
+from .ambient import client
+from .guard import strict, warn_once
+from .span import Span
+from .using import used
+
+if TYPE_CHECKING:
+    from .fields import Fields, NamedFields
+
+MAX_OPEN = 5_000
+MAX_AGE_SECONDS = 3_600
+MAX_PASSAGES = 100
+OWN_PREFIXES = ("ls_", "langgraph_", "lc_", "user_api_key", "litellm_")  # the libraries' own
+SAME_NAME = (
+    "session_id",
+    "user_id",
+    "variant",
+    "prompt_name",
+    "prompt_version",
+    "environment",
+    "release",
+    "context",
+    "tags",
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """An open span. `passages` are those that its whole tree has retrieved so far."""
+
+    span: Span
+    kind: str
+    began_us: int
+    passages: list[str] = field(default_factory=list)
+    started: bool = False  # whether a token has come
+
+    def first_token(self) -> None:
+        """A token came; the first one counts."""
+        if not self.started:
+            self.started = True
+            self.span.first_token()
+
+
+class Runs:
+    """The open runs of one library."""
+
+    def __init__(self, library: str) -> None:
+        self.library = library
+        self._open: dict[Hashable, Run] = {}
+        self._lock = threading.Lock()
+
+    def start(self, key: Hashable, parent: Hashable | None, name: str, fields: Fields) -> Run:
+        """Open a run's span: a child of its parent's, or of the current span."""
+        above = self._open.get(parent) if parent is not None else None
+        kind = fields.get("kind") or "chain"
+        span = self._open_span(above, name, fields)
+        span.set(**used(kind))
+        run = Run(span, kind, span.now_us(), above.passages if above else [])
+        if kind == "llm" and run.passages:
+            span.set(context=list(run.passages))
+        with self._lock:
+            self._open[key] = run
+            late = self._overdue(run.began_us)
+        for old in late:
+            old.span.set(metadata={"unfinished": True})
+            old.span.end(old.began_us)
+        return run
+
+    def _open_span(self, above: Run | None, name: str, fields: Fields) -> Span:
+        before = context.current()
+        if above is not None:
+            context.replace(above.span.active)
+        try:
+            return client().span(name, **fields)
+        finally:
+            context.replace(before)
+
+    def _overdue(self, now_us: int) -> list[Run]:
+        """Take out the runs, oldest first, that are too many or too old."""
+        late = []
+        oldest = itertools.islice(self._open.items(), max(len(self._open) - MAX_OPEN, 1))
+        for key, run in list(oldest):
+            if len(self._open) > MAX_OPEN or now_us - run.began_us > MAX_AGE_SECONDS * 1_000_000:
+                late.append(self._open.pop(key))
+        return late
+
+    def get(self, key: Hashable) -> Run | None:
+        """The open run of that id."""
+        return self._open.get(key)
+
+    def retrieved(self, key: Hashable, passages: Iterable[object]) -> None:
+        """A retrieval found `passages`: later model calls of the same tree are asked with them."""
+        run = self._open.get(key)
+        texts = [str(passage) for passage in passages]
+        if run is not None:
+            run.span.set(context=texts)
+            run.passages.extend(texts[: MAX_PASSAGES - len(run.passages)])
+
+    def end(
+        self,
+        key: Hashable,
+        fields: NamedFields | None = None,
+        error: BaseException | None = None,
+        end_us: int | None = None,
+    ) -> None:
+        """The run ended, or failed. Unknown ids are nothing to us."""
+        with self._lock:
+            run = self._open.pop(key, None)
+        if run is None:
+            return
+        if fields:
+            run.span.set(**fields)
+        if isinstance(error, GeneratorExit):
+            run.span.set(metadata={"closed_early": True})
+        elif error is not None:
+            run.span.fail(error)
+        run.span.end(end_us)
+
+    def changed(self, error: Exception) -> None:
+        """The library is not as we know it: fewer fields are logged. Raises under test."""
+        if strict():
+            raise error
+        kind = type(error).__name__
+        warn_once(self.library, f"{self.library} events lack fields, its shape is unknown ({kind})")
+
+
+def named_in(metadata: object) -> NamedFields:
+    """The event's fields that an app gives in a library's own metadata, under the same names."""
+    if not isinstance(metadata, dict):
+        return {}
+    found = {name: metadata[name] for name in SAME_NAME if metadata.get(name) is not None}
+    return found  # type: ignore[return-value]
+
+
+def rest_of(metadata: object) -> dict[str, object]:
+    """What else the app gives in a library's metadata: plain values, without the library's own."""
+    if not isinstance(metadata, dict):
+        return {}
+    return {
+        name: value
+        for name, value in metadata.items()
+        if isinstance(value, (str, int, float, bool))
+        and name not in SAME_NAME
+        and not str(name).startswith(OWN_PREFIXES)
+    }
