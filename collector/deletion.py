@@ -73,6 +73,11 @@ class Gone:
 
 def delete_user(parts: Services, project: str, user: str, key_id: str) -> tuple[DeletionRow, bool]:
     """Remove a user; returns the audit row, and whether the bytes have left the disk."""
+    with parts.tombstones.deleting:
+        return _delete(parts, project, user, key_id)
+
+
+def _delete(parts: Services, project: str, user: str, key_id: str) -> tuple[DeletionRow, bool]:
     now = parts.clock()
     parts.tombstones.add(project, "user", [user], now + DAY, keep=True)
     _let_pass(parts, project)

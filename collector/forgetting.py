@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,9 +30,8 @@ def forget(control: Control, project: str, event_ids: Sequence[str], now: dateti
             )
     with control.session() as session:
         _leases(session, project, gone, now)
-        for kind in (ReferenceRow, WindowRow):
-            for row in session.scalars(select(kind).where(kind.project_id == project)):
-                row.event_ids = _without(row.event_ids, gone)
+        for row in _lists(session, project):
+            row.event_ids = _without(row.event_ids, gone)
         for incident in session.scalars(
             select(IncidentRow).where(IncidentRow.project_id == project)
         ):
@@ -46,6 +45,11 @@ def _leases(session: Session, project: str, gone: set[str], now: datetime) -> No
     for lease in session.scalars(active):
         if gone & set(lease.event_ids) or lease.kind == "drift":
             lease.expires_at = min(lease.expires_at, now)
+
+
+def _lists(session: Session, project: str) -> Iterator[ReferenceRow | WindowRow]:
+    yield from session.scalars(select(ReferenceRow).where(ReferenceRow.project_id == project))
+    yield from session.scalars(select(WindowRow).where(WindowRow.project_id == project))
 
 
 def _without(ids: list[Any], gone: set[str]) -> list[Any]:

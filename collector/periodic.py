@@ -26,7 +26,7 @@ PERIOD_SECONDS = 1.0
 DUTY_SECONDS = 20.0  # longer than a round of sending (15 s)
 GRACE_SECONDS = 15.0  # for workers to renew after nobody was there to renew with
 STOP_SECONDS = 20.0
-TIDY_SECONDS = 3600.0
+TIDY_SECONDS = 600.0
 Step = tuple[str, Callable[[], object]]
 log = structlog.get_logger(__name__)
 

@@ -25,6 +25,6 @@ def show(caller: Reader, parts: Parts) -> r.Retention:
 
 @router.post("/v1/retention/run")
 def run(caller: Admin, parts: Parts) -> dict[str, list[str]]:
-    """Drop the weeks that are over now; the collector does so every hour by itself."""
+    """Drop the weeks that are over now; the collector does so every ten minutes by itself."""
     dropped = retention.run(parts, caller.project)
     return {"dropped": [str(week) for week in dropped]}

@@ -8,6 +8,7 @@ client retries any more.
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -57,6 +58,7 @@ class Tombstones:
     def __init__(self, control: Control, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._control = control
         self._monotonic = monotonic
+        self.deleting = threading.Lock()  # one deletion at a time, or two count the same rows
         self._known: dict[str, tuple[float, tuple[int, datetime | None], Deleted]] = {}
 
     def of(self, project: str) -> Deleted:
@@ -103,4 +105,4 @@ def _load(session: Session, project: str) -> Deleted:
     query = select(TombstoneRow.digest, TombstoneRow.until).where(
         TombstoneRow.project_id == project
     )
-    return Deleted(project, dict(session.execute(query).tuples().all()))
+    return Deleted(project, {row.digest: row.until for row in session.execute(query)})

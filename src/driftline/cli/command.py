@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from driftline.sdk.api import Api
+from driftline.sdk.calls import TIMEOUT_SECONDS
 from driftline.sdk.errors import AuthError, ConfigError
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 DEFAULT_HOME = Path(".driftline")
+SLOW_SECONDS = 900.0  # for calls that rewrite what is stored
 AGO = re.compile(r"(\d+)([smhdw])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -68,14 +70,14 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
-def connect(options: argparse.Namespace) -> Api:
+def connect(options: argparse.Namespace, timeout_seconds: float = TIMEOUT_SECONDS) -> Api:
     """A client of the collector, on no project. Raises ConfigError when there is no key."""
-    return Api(options.url, key_for(options.key), retries=1)
+    return Api(options.url, key_for(options.key), retries=1, timeout_seconds=timeout_seconds)
 
 
-def connect_project(options: argparse.Namespace) -> Api:
+def connect_project(options: argparse.Namespace, timeout_seconds: float = TIMEOUT_SECONDS) -> Api:
     """A client on the chosen project, or on the only one. Raises ConfigError when unclear."""
-    api = connect(options)
+    api = connect(options, timeout_seconds)
     if options.project:
         return api.for_project(options.project)
     try:

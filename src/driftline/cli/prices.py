@@ -8,7 +8,7 @@ import datetime as dt
 from driftline.sdk.records import CostRow
 from driftline.terminal import Terminal
 
-from .command import Command, add_connection, connect_project, moment
+from .command import SLOW_SECONDS, Command, add_connection, connect_project, moment
 from .output import Column, show_facts, show_list
 
 COST_COLUMNS: list[Column[CostRow]] = [
@@ -30,7 +30,7 @@ def show(options: argparse.Namespace) -> int:
 
 def recompute(options: argparse.Namespace) -> int:
     """Week by week; interrupted, `--since` with the last week that was shown continues it."""
-    api = connect_project(options)
+    api = connect_project(options, SLOW_SECONDS)
     start, end = options.since, options.until or moment("0s")
     first, last = dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end)
     weeks = (last - first).total_seconds() / WEEK_SECONDS

@@ -8,7 +8,7 @@ import dataclasses
 from driftline.sdk.errors import ConfigError
 from driftline.sdk.records import RetentionWeek
 
-from .command import Command, add_connection, connect_project
+from .command import SLOW_SECONDS, Command, add_connection, connect_project
 from .output import Column, show_facts, show_list
 
 FATES = {"keep": "kept", "drop": "goes with the next run", "held": "held"}
@@ -35,7 +35,7 @@ def set_days(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    dropped = connect_project(options).run_retention()
+    dropped = connect_project(options, SLOW_SECONDS).run_retention()
     return show_facts(options, {"weeks dropped": dropped or "none"})
 
 
@@ -45,7 +45,7 @@ def delete(options: argparse.Namespace) -> int:
         raise ConfigError("--user must name somebody")
     if not options.yes and not _sure(options.user):
         raise ConfigError("nothing was deleted; --yes deletes without asking")
-    done = connect_project(options).delete_user(options.user)
+    done = connect_project(options, SLOW_SECONDS).delete_user(options.user)
     bytes_gone = "yes" if done.erased else "not yet: run the same command again"
     facts: dict[str, object] = {
         "events": done.events,
@@ -81,8 +81,8 @@ COMMANDS = (
     Command(
         "retention",
         "how long a project's events are kept",
-        "Events, scores and embeddings are kept by week; weeks that are over go whole, every hour, "
-        "with their charts and drift results. See docs/retention.md.",
+        "Events, scores and embeddings are kept by week; weeks that are over go whole, within ten "
+        "minutes, with their charts and drift results. See docs/retention.md.",
         "driftline retention set 90 --project shop",
         children=(
             Command(
@@ -96,7 +96,7 @@ COMMANDS = (
             Command(
                 "set",
                 "keep events for so many days",
-                "The next run, within the hour, drops the weeks that are over then.",
+                "The next run, within ten minutes, drops the weeks that are over then.",
                 "driftline retention set 90 --project shop",
                 set_days,
                 _days,
@@ -104,7 +104,7 @@ COMMANDS = (
             Command(
                 "run",
                 "drop now what is over",
-                "The collector does so every hour by itself.",
+                "The collector does so every ten minutes by itself.",
                 "driftline retention run --project shop",
                 run,
                 add_connection,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from driftline.sdk.api import Api
-from driftline.sdk.errors import ConfigError
+from driftline.sdk.errors import ApiError, ConfigError
+from driftline.sdk.records import IngestResult
 
 from .formats import ALIASES, Source, converted, detect
 from .lines import Line
@@ -24,6 +25,7 @@ from .values import BadRow
 
 BATCH_ROWS = 500
 BATCH_BYTES = 4 << 20
+TOO_FAST = 429
 
 
 class Stopped(Exception):
@@ -88,13 +90,13 @@ def run_import(
             _take(raw, source, batch, rejects, report)
             report.rows = raw.number
             if batch.full:
-                _send(api, batch, rejects, report)
+                _send(api, batch, rejects, report, stop)
                 _note(wanted, report)
                 progress(report)
                 batch = _Batch()
                 if stop.is_set():
                     raise Stopped
-        _send(api, batch, rejects, report)
+        _send(api, batch, rejects, report, stop)
     progress(report)
     wanted.journal.unlink(missing_ok=True)
     return report
@@ -115,10 +117,24 @@ def _take(raw: Raw, source: Source, batch: _Batch, rejects: _Rejects, report: Re
         batch.size += len(json.dumps(line, default=str))
 
 
-def _send(api: Api, batch: _Batch, rejects: _Rejects, report: Report) -> None:
+def _sent(api: Api, lines: list[dict[str, Any]], stop: threading.Event) -> IngestResult:
+    """Wait as long as the collector asks a project that sends too fast to wait."""
+    while True:
+        try:
+            return api.send_lines(lines)
+        except ApiError as error:
+            if error.status != TOO_FAST:
+                raise
+            if stop.wait(error.retry_after_seconds or 1.0):
+                raise Stopped from error
+
+
+def _send(
+    api: Api, batch: _Batch, rejects: _Rejects, report: Report, stop: threading.Event
+) -> None:
     if not batch.lines:
         return
-    result = api.send_lines(batch.lines)
+    result = _sent(api, batch.lines, stop)
     report.accepted += result.accepted
     report.duplicates += result.duplicates
     for problem in result.rejected:
