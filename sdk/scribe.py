@@ -1,8 +1,9 @@
 """The first of the SDK's two threads: it makes JSON of buffered lines and stores them.
 
-It looks every TICK_SECONDS while the app logs, so that what was logged is on disk within 50 ms and
-the app never pays for waking it; after a quiet second it sleeps until the buffer rings. It holds
-the interpreter for a slice of lines at a time: a few while the app is calm, more the more waits.
+It looks every TICK_SECONDS while the app logs, so that what was logged is soon on disk and the app
+never pays for waking it; after a quiet second it sleeps until the buffer rings. It holds the
+interpreter for a slice of lines at a time: a few while the app is calm, more the more waits. With
+20 ms instead of 10 a line was in memory for up to 84 ms (p99, two cores at load 9), else 66.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from .run import Run
 from .store import BATCH_ROWS, Store
 
 MAX_LINE_BYTES = 8 << 20  # the collector's limit
-TICK_SECONDS = 0.02
-QUIET_TICKS = 50
+TICK_SECONDS = 0.01
+QUIET_TICKS = 100
 SLICE_ROWS = 16
 MAX_SLICE_ROWS = 256
 BREATH_SECONDS = 0.00005  # long enough for a waiting thread to take the interpreter

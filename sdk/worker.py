@@ -3,7 +3,7 @@
     submit -> buffer -> scribe (JSON) -> store (disk or memory) -> sender -> transport
 
 The threads start with the first line, and again after a fork. Durability "process": the scribe
-writes to the spool within 50 ms. "call": the caller writes. "none": there is no spool.
+writes to the spool, as a rule within 50 ms. "call": the caller writes. "none": there is no spool.
 """
 
 from __future__ import annotations
