@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import context
 from .ambient import client
+from .context import Active
 from .guard import strict, warn_once
 from .span import Span
 from .using import used
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_OPEN = 5_000
 MAX_AGE_SECONDS = 3_600
+MAX_ENDED = (
+    1_000  # remembered as parents: a query that streams has returned when its model is asked
+)
 MAX_PASSAGES = 100
 OWN_PREFIXES = ("ls_", "langgraph_", "lc_", "user_api_key", "litellm_")  # the libraries' own
 SAME_NAME = (
@@ -61,15 +65,16 @@ class Runs:
     def __init__(self, library: str) -> None:
         self.library = library
         self._open: dict[Hashable, Run] = {}
+        self._ended: dict[Hashable | None, tuple[Active, list[str]]] = {}
         self._lock = threading.Lock()
 
     def start(self, key: Hashable, parent: Hashable | None, name: str, fields: Fields) -> Run:
         """Open a run's span: a child of its parent's, or of the current span."""
-        above = self._open.get(parent) if parent is not None else None
+        active, passages = self._above(parent)
         kind = fields.get("kind") or "chain"
-        span = self._open_span(above, name, fields)
+        span = _open_span(active, name, fields)
         span.set(**used(kind))
-        run = Run(span, kind, span.now_us(), above.passages if above else [])
+        run = Run(span, kind, span.now_us(), passages)
         if kind == "llm" and run.passages:
             span.set(context=list(run.passages))
         with self._lock:
@@ -80,14 +85,16 @@ class Runs:
             old.span.end(old.began_us)
         return run
 
-    def _open_span(self, above: Run | None, name: str, fields: Fields) -> Span:
-        before = context.current()
-        if above is not None:
-            context.replace(above.span.active)
-        try:
-            return client().span(name, **fields)
-        finally:
-            context.replace(before)
+    def _above(self, parent: Hashable | None) -> tuple[Active | None, list[str]]:
+        """A parent's span and what its tree has retrieved; it may have ended a while ago."""
+        run = self._open.get(parent) if parent is not None else None
+        if run is not None:
+            return run.span.active, run.passages
+        return self._ended.get(parent, (None, []))
+
+    def knows(self, key: Hashable | None) -> bool:
+        """Whether a run of that id is open, or ended lately."""
+        return key in self._open or key in self._ended
 
     def _overdue(self, now_us: int) -> list[Run]:
         """Take out the runs, oldest first, that are too many or too old."""
@@ -120,8 +127,11 @@ class Runs:
         """The run ended, or failed. Unknown ids are nothing to us."""
         with self._lock:
             run = self._open.pop(key, None)
-        if run is None:
-            return
+            if run is None:
+                return
+            self._ended[key] = run.span.active, run.passages
+            if len(self._ended) > MAX_ENDED:
+                del self._ended[next(iter(self._ended))]
         if fields:
             run.span.set(**fields)
         if isinstance(error, GeneratorExit):
@@ -136,6 +146,16 @@ class Runs:
             raise error
         kind = type(error).__name__
         warn_once(self.library, f"{self.library} events lack fields, its shape is unknown ({kind})")
+
+
+def _open_span(above: Active | None, name: str, fields: Fields) -> Span:
+    before = context.current()
+    if above is not None:
+        context.replace(above)
+    try:
+        return client().span(name, **fields)
+    finally:
+        context.replace(before)
 
 
 def named_in(metadata: object) -> NamedFields:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from driftline.sdk.client import Client, Stats
     from driftline.sdk.langchain import langchain_handler
     from driftline.sdk.litellm import litellm_callback
+    from driftline.sdk.llamaindex import instrument_llamaindex
     from driftline.sdk.observe import observe
     from driftline.sdk.openai import wrap_openai
     from driftline.sdk.span import Span
@@ -33,6 +34,7 @@ __all__ = [
     "client",
     "flush",
     "init",
+    "instrument_llamaindex",
     "langchain_handler",
     "litellm_callback",
     "log",
@@ -51,6 +53,7 @@ _HOMES = {
     "Client": "client",
     "Span": "span",
     "Stats": "client",
+    "instrument_llamaindex": "llamaindex",
     "langchain_handler": "langchain",
     "litellm_callback": "litellm",
     "observe": "observe",
