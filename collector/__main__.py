@@ -5,14 +5,19 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
 
 from driftline.collector import logs
 from driftline.collector.app import assemble, create_app, opened
+from driftline.collector.auth import KeyRing
 from driftline.collector.clock import utc_now
 from driftline.collector.errors import CollectorError, ConfigError
+from driftline.collector.otlp_grpc import GrpcDoor
+from driftline.collector.services import Services
 from driftline.collector.settings import Settings
 
 DRAIN_SECONDS = 30
@@ -50,9 +55,24 @@ def _serve(settings: Settings, listening: socket.socket) -> int:
         log.info("collector_listening", url=f"http://{host}:{port}", home=str(settings.home))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)  # uvicorn raises them again after it drained
-        server.run(sockets=[listening])
+        with _grpc(settings, services, app.state.keyring):
+            server.run(sockets=[listening])
     log.info("collector_stopped")
     return 0
+
+
+@contextmanager
+def _grpc(settings: Settings, services: Services, ring: KeyRing) -> Iterator[None]:
+    """OTLP over gRPC during the block, where it is switched on. Raises ConfigError."""
+    if settings.otlp_grpc_port < 0:
+        yield
+        return
+    door = GrpcDoor(services, ring, settings.host, settings.otlp_grpc_port)
+    log.info("otlp_grpc_listening", host=settings.host, port=door.port)
+    try:
+        yield
+    finally:
+        door.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -19,6 +19,7 @@ from . import (
     ingest,
     jobs,
     keys,
+    otlp_http,
     policies,
     prices,
     problem,
@@ -40,6 +41,7 @@ from .control import Control
 from .limits import Limits
 from .meters import Meters
 from .migrate import migrate_clickhouse
+from .otlp_scope import Scope
 from .periodic import Periodic
 from .rollup import Rollup
 from .services import Services
@@ -53,6 +55,7 @@ ROUTERS = (
     ingest.router,
     reads.router,
     traces.router,
+    otlp_http.router,
     charts.router,
     costs.router,
     retained.router,
@@ -128,6 +131,7 @@ def opened(settings: Settings, clock: Clock, meters: Meters) -> Iterator[Service
             meters=meters,
             bodies=bodies,
             policies=rules,
+            scope=Scope(),
             limits=limits,
             tombstones=deleted,
         )

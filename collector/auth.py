@@ -4,6 +4,7 @@ request a 401 or 403.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,13 +105,40 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 def identify(request: Request) -> Caller:
     """The caller of `request`. Raises Problem."""
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key:
-        raise Problem(
-            401, "no_key", "send the API key as 'Authorization: Bearer sk-dl-…'", headers=CHALLENGE
-        )
+    headers = request.headers
+    key = credential(headers.get("Authorization", ""), headers.get("x-api-key", ""))
     ring: KeyRing = request.app.state.keyring
-    return ring.caller(key.strip(), unquote(request.headers.get(HEADER, "")))
+    return ring.caller(key, unquote(headers.get(HEADER, "")))
+
+
+def credential(authorization: str, api_key: str = "") -> str:
+    """The secret key of a request. Raises Problem 401.
+
+    `Bearer sk-dl-…`; `Basic` with `pk-dl-…` as the user and `sk-dl-…` as the password, as clients
+    of Langfuse send theirs; or the header x-api-key.
+    """
+    scheme, _, given = authorization.partition(" ")
+    key = api_key.strip()
+    if scheme.lower() == "bearer":
+        key = given.strip() or key
+    elif scheme.lower() == "basic":
+        key = _password(given.strip())
+    if not key:
+        words = "send the API key as 'Authorization: Bearer sk-dl-…'"
+        raise Problem(401, "no_key", words, headers=CHALLENGE)
+    return key
+
+
+def _password(encoded: str) -> str:
+    """Of `user:password`, when the user is the public half of the password, or absent."""
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return ""
+    if user and user != keys.public_key(password):
+        words = "the public key does not belong to the secret key"
+        raise Problem(401, "bad_key", words, headers=CHALLENGE)
+    return password
 
 
 def require(scope: str, *, project: bool = True) -> Callable[[Request], Caller]:

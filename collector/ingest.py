@@ -43,9 +43,9 @@ async def ingest(request: Request, caller: Sender, parts: Parts) -> Response:
         parts.limits.admit(caller.project)
         intake = await _read(request, caller.project, parts)
     except Problem as problem:
-        await _count_refused(caller.project, problem, parts)
+        await count_refused(caller.project, problem, parts)
         raise
-    outcome = await _commit(intake.batch(caller.project), parts)
+    outcome = await commit(intake.batch(caller.project), parts)
     result = _result(intake, outcome)
     _measure(intake, result, parts)
     nothing_stored = intake.lines > 0 and len(result.rejected) == intake.lines
@@ -77,7 +77,7 @@ def _take_in(body: bytes, encoding: str, project: str, parts: Services) -> Intak
     return intake
 
 
-async def _commit(batch: Batch, parts: Services) -> Outcome:
+async def commit(batch: Batch, parts: Services) -> Outcome:
     """Wait until the batch is durable; a sender that is told to come back has lost nothing."""
     waiting = asyncio.wrap_future(parts.committer.submit(batch))
     try:
@@ -95,11 +95,11 @@ def _result(intake: Intake, outcome: Outcome) -> IngestResult:
     return IngestResult(outcome.accepted, outcome.duplicates, rejected, intake.warnings)
 
 
-async def _count_refused(project: str, problem: Problem, parts: Services) -> None:
+async def count_refused(project: str, problem: Problem, parts: Services) -> None:
     """A request that is too large will never come in: that is a loss, so it is counted."""
     parts.meters.refused.labels(problem.code).inc()
     if problem.code == too_large(0).code:
-        await _commit(Batch(project, dropped={"request_too_large": 1}), parts)
+        await commit(Batch(project, dropped={"request_too_large": 1}), parts)
 
 
 def _measure(intake: Intake, result: IngestResult, parts: Services) -> None:

@@ -24,11 +24,12 @@ class Intake:
     lost: Counter[str] = field(default_factory=Counter)
     rejected: list[LineProblem] = field(default_factory=list)
     warnings: list[LineProblem] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)  # by reason, and nobody's mistake
     lines: int = 0
 
     def batch(self, project: str) -> Batch:
         """The part that goes to the databases."""
-        dropped = Counter(problem.reason for problem in self.rejected)
+        dropped = Counter(problem.reason for problem in self.rejected) + self.left_out
         return Batch(project, tuple(self.events), tuple(self.scores), dropped, self.lost)
 
     def reject(self, number: int, drop: Drop) -> None:
@@ -66,17 +67,18 @@ def _take_line(
         return
     found, cautions = read
     if isinstance(found, Event):
-        _take_event(intake, number, found, cautions, arrival)
+        take_event(intake, number, found, cautions, arrival)
     elif isinstance(found, ScoreFact):
-        _take_score(intake, number, found, cautions, arrival)
+        take_score(intake, number, found, cautions, arrival)
     else:
         intake.lost[found.reason] += found.count
         intake.warn(number, "", cautions)
 
 
-def _take_event(
+def take_event(
     intake: Intake, number: int, event: Event, cautions: list[Caution], arrival: Arrival
 ) -> None:
+    """Run the pipeline on an event and note what came of it."""
     ready = pipeline.run(event, arrival)
     if isinstance(ready, Drop):
         intake.reject(number, ready)
@@ -85,9 +87,10 @@ def _take_event(
     intake.warn(number, str(ready.id), cautions + pipeline.truncations(ready))
 
 
-def _take_score(
+def take_score(
     intake: Intake, number: int, score: ScoreFact, cautions: list[Caution], arrival: Arrival
 ) -> None:
+    """Check a score and note what came of it."""
     ready = pipeline.check_score(score, arrival)
     if isinstance(ready, Drop):
         intake.reject(number, ready)

@@ -59,6 +59,12 @@ def key_id(text: str) -> str:
     return match[1] if match else ""
 
 
+def public_key(text: str) -> str:
+    """The half of a key that may be shown: `pk-dl-<id>`; "" for what is no key."""
+    found = key_id(text)
+    return f"pk-dl-{found}" if found else ""
+
+
 def matches(text: str, stored_digest: str) -> bool:
     """Whether `text` is the key of that digest; takes the same time whether or not."""
     return hmac.compare_digest(digest(text), stored_digest)

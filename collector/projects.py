@@ -149,4 +149,5 @@ def _key(row: KeyRow) -> r.ApiKey:
         created_at=rfc3339(row.created_at),
         revoked_at=rfc3339(row.revoked_at) if row.revoked_at else "",
         last4=row.last4,
+        public_key=f"pk-dl-{row.id}",
     )

@@ -18,6 +18,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .control import Control
+    from .otlp_scope import Scope
     from .policies import Policies
     from .tombstones import Tombstones
 
@@ -35,6 +36,7 @@ class Services:
     meters: Meters
     bodies: Budget
     policies: Policies
+    scope: Scope
     limits: Limits
     tombstones: Tombstones
 

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     max_line_bytes: int = Field(default=8 * MEBIBYTE, gt=0)
     events_per_second: int = Field(default=0, ge=0)  # of a project without a limit of its own
     bytes_per_second: int = Field(default=0, ge=0)
+    otlp_grpc_port: int = Field(default=-1, ge=-1, le=65535)  # -1: no gRPC; 4317 is the usual one
     queue_rows: int = Field(default=50_000, gt=0)
     queue_bytes: int = Field(default=128 * MEBIBYTE, gt=0)
     queue_seconds: float = Field(default=30.0, gt=0)

@@ -14,6 +14,7 @@ from driftline.terminal import Terminal
 from .command import DEFAULT_URL, Command, connect, home, key_for
 from .output import show_facts
 
+OTLP_GRPC_PORT = 4317
 PARTS_NEED = {
     "driftline.collector": ("collector", "fastapi"),
     "driftline.metrics": ("metrics", "torch"),
@@ -28,8 +29,10 @@ def up(options: argparse.Namespace) -> int:
 
     for module in _wanted(options):
         require(module)
+    terminal = Terminal()
     settings = StackSettings(
         home=options.home.absolute(),
+        otlp_grpc_port=_grpc_port(options, terminal),
         host=options.host,
         port=options.port,
         dashboard_port=options.dashboard_port,
@@ -41,7 +44,20 @@ def up(options: argparse.Namespace) -> int:
         device=options.device,
         threads=options.threads,
     )
-    return run_up(settings, Terminal(), verbose=options.verbose)
+    return run_up(settings, terminal, verbose=options.verbose)
+
+
+def _grpc_port(options: argparse.Namespace, terminal: Terminal) -> int:
+    """The port asked for; the usual one when it is free; -1 for none."""
+    from driftline.supervisor.ports import is_free
+
+    if options.otlp_grpc_port is not None:
+        return int(options.otlp_grpc_port)
+    if is_free(options.host, OTLP_GRPC_PORT):
+        return OTLP_GRPC_PORT
+    words = f"port {OTLP_GRPC_PORT} is in use: no OTLP over gRPC (--otlp-grpc-port chooses another)"
+    terminal.say(f"  {words}", "yellow")
+    return -1
 
 
 def _wanted(options: argparse.Namespace) -> list[str]:
@@ -138,6 +154,11 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
     add("--home", type=Path, default=home(), help="data directory (env DRIFTLINE_HOME)")
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     add("--port", type=int, default=8400, help="the collector's port (%(default)s)")
+    add(
+        "--otlp-grpc-port",
+        type=int,
+        help=f"OpenTelemetry over gRPC; -1 switches it off (default: {OTLP_GRPC_PORT} if free)",
+    )
     add("--dashboard-port", type=int, default=8401, help="the dashboard's port (%(default)s)")
     add("--worker-port", type=int, default=8402, help="the worker's health port (%(default)s)")
     add("--trainer-port", type=int, default=8403, help="the trainer's health port (%(default)s)")

@@ -37,6 +37,7 @@ class StackSettings:
     dashboard: bool = True
     device: str = "auto"
     threads: int = 0
+    otlp_grpc_port: int = -1  # none
     port_flag: str = ""  # the one option that moves every port, where there is one
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -95,7 +96,11 @@ def collector_service(settings: StackSettings) -> Service:
         health_path="/readyz",
         start_seconds=COLLECTOR_SECONDS,
         environment=_environment(settings)
-        | {"DRIFTLINE_HOST": settings.host, "DRIFTLINE_PORT": str(settings.port)},
+        | {
+            "DRIFTLINE_HOST": settings.host,
+            "DRIFTLINE_PORT": str(settings.port),
+            "DRIFTLINE_OTLP_GRPC_PORT": str(settings.otlp_grpc_port),
+        },
     )
 
 
