@@ -95,6 +95,7 @@ class Client:
             self._http = HttpTransport(
                 settings.url, settings.api_key, settings.project, timeout_seconds=timeout
             )
+        folder = spool_folder(settings) if self._http is not None else ""
         return Worker(
             transport or self._http,  # type: ignore[arg-type]  # one of them is there
             self._losses,
@@ -102,8 +103,8 @@ class Client:
             max_rows=settings.max_queue,
             max_bytes=settings.max_queue_bytes,
             flush_seconds=settings.flush_seconds,
-            make_spool=lambda: make_spool(settings) if self._http is not None else None,
-            write_in_call=settings.durability == "call" and self._http is not None,
+            make_spool=lambda: Spool(folder, settings.spool_max_bytes) if folder else None,
+            write_in_call=settings.durability == "call" and bool(folder),
         )
 
     @property
@@ -280,16 +281,15 @@ class Client:
         return round(seconds * 1_000_000)
 
 
-def make_spool(settings: Settings) -> Spool | None:
-    """The spool of these settings, None where there is none."""
+def spool_folder(settings: Settings) -> str:
+    """Where the spool of these settings is, "" where there is none."""
     if settings.durability == "none":
-        return None
+        return ""
     if not supported():
         warn_once("spool", "no spool on this system: what is not delivered is kept in memory only")
-        return None
+        return ""
     identity = (settings.url, settings.project, settings.api_key)
-    folder = folder_for(*identity, os.environ, settings.spool_dir)
-    return Spool(folder, settings.spool_max_bytes)
+    return folder_for(*identity, os.environ, settings.spool_dir)
 
 
 def explain_off(settings: Settings) -> None:

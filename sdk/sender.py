@@ -85,13 +85,17 @@ class Sender:
 
     def finish(self, scribe: threading.Thread | None) -> None:
         """The thread's last pass, once the scribe is done."""
+        self._adopt()
         if scribe is not None:
             scribe.join(self._shared.left())
         self.pass_guarded()
 
     def _adopt(self) -> None:
         spool = self._store.spool
-        if spool is not None and time.monotonic() >= self._adopt_from:
+        if spool is None:
+            return
+        again = spool.more and not spool.orphans.rows
+        if again or time.monotonic() >= self._adopt_from:
             self._adopt_from = time.monotonic() + ADOPT_SECONDS
             self._shared.lose(Loss.SPOOL_DAMAGED, spool.adopt())
 

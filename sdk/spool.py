@@ -19,6 +19,7 @@ from .segment import RECORD, SUFFIX, Segment, frame
 
 SEGMENT_BYTES = 8 << 20
 REWIND_BYTES = 256 << 10  # an emptied segment over this gives its space back
+MAX_ORPHANS = 16  # open at a time: the app needs its file descriptors for itself
 OTHERS_SECONDS = 5.0  # how old the others' size may be
 
 
@@ -32,6 +33,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._segment_bytes = min(SEGMENT_BYTES, max(1, max_bytes // 8))
         self._lock = threading.Lock()
+        self.more = False
         self._closed = False
         self._others = 0
         self._looked = float("-inf")
@@ -94,10 +96,17 @@ class Spool:
         return bool(self._files())
 
     def adopt(self) -> int:
-        """Take over what dead processes left. How many torn tails there were."""
+        """Take over what dead processes left, some of it where it is much. Returns the torn tails.
+
+        `more` then says whether to come back when that is delivered.
+        """
         torn = 0
         mine = self.own.names | self.orphans.names
+        self.more = False
         for path in self._files():
+            if len(self.orphans.names) >= MAX_ORPHANS:
+                self.more = True
+                break
             segment = Segment.adopt(path) if path not in mine else None
             if segment is not None:
                 torn += segment.torn

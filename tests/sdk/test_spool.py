@@ -48,6 +48,22 @@ def test_what_one_leaves_the_next_adopts_once(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
+def test_many_files_are_adopted_a_few_at_a_time(tmp_path: Path) -> None:
+    """A job that ran every minute of a long outage must not take the app's file descriptors."""
+    for line in LINES * 4:
+        each = spool(tmp_path)
+        each.append([line])
+        each.close()
+    last, lines = spool(tmp_path), []
+    last.more = True
+    while last.more:
+        last.adopt()
+        assert 0 < last.rows <= 16
+        lines += drained(last)
+    assert lines == LINES * 4
+    last.close()
+
+
 def test_the_folder_is_private(tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir(mode=0o755)
     made = spool(tmp_path)
