@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from . import context
 from .context import Active
@@ -18,7 +17,11 @@ from .fields import Fields, Kind
 from .langchain_messages import answer, conversation, model_call, shown
 from .runs import Runs, named_in, rest_of
 
-Maybe = UUID | None
+if TYPE_CHECKING:  # the SDK's import stays light
+    from uuid import UUID
+
+    Maybe = UUID | None
+
 INTERNAL_TAGS = ("seq:step:", "map:key:", "langsmith:")
 
 
