@@ -187,7 +187,8 @@ def _asked(event: Any) -> tuple[str, Any]:
         asked = conversation(event.messages)
     metadata = parameters(event.additional_kwargs, PARAMETERS)
     fields = {"kind": "llm", "model": model, "input": asked, "metadata": metadata}
-    return f"chat {model}", {**fields, "provider": event.model_dict.get("class_name")}
+    maker = str(event.model_dict.get("class_name") or "").lower().removesuffix("_llm")
+    return f"chat {model}", {**fields, "provider": maker}
 
 
 def _embedding(event: Any) -> tuple[str, Any]:

@@ -25,7 +25,9 @@ def run(name: str, **environ: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("name", "lines"), [("quickstart.py", 15), ("wrap_openai.py", 3)])
+@pytest.mark.parametrize(
+    ("name", "lines"), [("quickstart.py", 15), ("wrap_openai.py", 3), ("plain_log.py", 4)]
+)
 def test_an_example_runs_offline(name: str, lines: int) -> None:
     assert f"Stats(accepted={lines}, queued=0, sampled_out=0, lost={{}}, " in run(name)
 

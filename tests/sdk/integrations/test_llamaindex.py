@@ -59,6 +59,7 @@ def test_a_query_is_a_tree_of_events(index: Any, model: OpenAI, memory: MemoryTr
     (query,) = of(memory, "chain")
     assert (query["input"], query["output"]) == ("What is drift?", '{"text": "A change."}')
     assert (llm["name"], llm["model"]) == ("chat gpt-4o", "gpt-4o-0613")
+    assert llm["provider"] == "openai"
     assert [message["role"] for message in llm["input"]] == ["system", "user"]
     assert llm["output"] == '{"text": "A change."}' and llm["context"] == ["A passage."]
     assert llm["usage"] == {"input": 10, "output": 4, "input_cached": 6, "reasoning": 2}
