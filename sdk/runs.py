@@ -6,7 +6,9 @@ oldest runs their end; they are sent as far as they came, marked `unfinished`.
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import os
 import threading
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
@@ -67,6 +69,9 @@ class Runs:
         self._open: dict[Hashable, Run] = {}
         self._ended: dict[Hashable | None, tuple[Active, list[str]]] = {}
         self._lock = threading.Lock()
+        self._closes = False  # whether `close` is registered with the interpreter's exit
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork)
 
     def start(self, key: Hashable, parent: Hashable | None, name: str, fields: Fields) -> Run:
         """Open a run's span: a child of its parent's, or of the current span."""
@@ -80,10 +85,25 @@ class Runs:
         with self._lock:
             self._open[key] = run
             late = self._overdue(run.began_us)
+            if not self._closes:  # after the client's own exit was, so that it comes before it
+                self._closes = True
+                atexit.register(self.close)
         for old in late:
-            old.span.set(metadata={"unfinished": True})
-            old.span.end(old.began_us)
+            _give_up(old)
         return run
+
+    def _after_fork(self) -> None:
+        """In a forked child: what is open is the parent's to end."""
+        self._lock = threading.Lock()
+        self._open = {}
+
+    def close(self) -> None:
+        """The process ends: what is still open is sent as far as it came."""
+        with self._lock:
+            late = list(self._open.values())
+            self._open.clear()
+        for run in late:
+            _give_up(run)
 
     def _above(self, parent: Hashable | None) -> tuple[Active | None, list[str]]:
         """A parent's span and what its tree has retrieved; it may have ended a while ago."""
@@ -146,6 +166,11 @@ class Runs:
             raise error
         kind = type(error).__name__
         warn_once(self.library, f"{self.library} events lack fields, its shape is unknown ({kind})")
+
+
+def _give_up(run: Run) -> None:
+    run.span.set(metadata={"unfinished": True})
+    run.span.end(run.began_us)
 
 
 def _open_span(above: Active | None, name: str, fields: Fields) -> Span:
