@@ -31,7 +31,7 @@ from .tables import DeletionRow
 from .tombstones import CACHE_SECONDS, EVENT_DAYS, digest
 
 IDS_A_STEP = 5000
-ERASE_SECONDS = 30.0
+ERASE_SECONDS = 600.0
 WAIT_SECONDS = 60.0
 DAY = timedelta(days=1)
 TABLES = {"scores": "event_time", "embeddings": "event_time", "events": "id_time"}
@@ -54,6 +54,10 @@ MINUTES = """
 SELECT DISTINCT toDateTime64(toStartOfMinute(id_time), 0, 'UTC') FROM events
 WHERE project = {project:String} AND id_time >= {start:DateTime64(3, 'UTC')}
   AND id_time < {start:DateTime64(3, 'UTC')} + INTERVAL 1 DAY
+"""
+REWRITING = """
+SELECT count() FROM system.mutations
+WHERE database = currentDatabase() AND NOT is_done AND command LIKE '%APPLY DELETED MASK%'
 """
 OLD_PARTS = """
 SELECT count() FROM system.parts
@@ -152,10 +156,22 @@ def _erase(clickhouse: ClickHouse, project: str, weeks: set[date]) -> bool:
     if not project.replace("_", "").isalnum():
         raise ValueError("a project's id is letters, digits and _")
     names = [f"('{project}','{week:%Y-%m-%d}')" for week in sorted(weeks)]
+    if not names:
+        return True
+    rewrite = ", ".join(f"APPLY DELETED MASK IN PARTITION {name}" for name in names)
     for table in TABLES:
-        for name in names:
-            _alter(clickhouse, table, f"APPLY DELETED MASK IN PARTITION {name}")
-    return not names or _see_off(clickhouse, project, names)
+        _alter(clickhouse, table, rewrite)
+    return _rewritten(clickhouse) and _see_off(clickhouse, project, names)
+
+
+def _rewritten(clickhouse: ClickHouse) -> bool:
+    """Wait for all together: one by one, each waits 1.5 s for ClickHouse to look for work."""
+    deadline = time.monotonic() + ERASE_SECONDS
+    while True:
+        ((running,),) = clickhouse.query(REWRITING)
+        if not running or time.monotonic() > deadline:
+            return not running
+        time.sleep(0.05)
 
 
 def _see_off(clickhouse: ClickHouse, project: str, names: list[str]) -> bool:
@@ -171,8 +187,7 @@ def _see_off(clickhouse: ClickHouse, project: str, names: list[str]) -> bool:
 
 
 def _alter(clickhouse: ClickHouse, table: str, what: str) -> None:
-    sync = " SETTINGS mutations_sync = 2" if "MASK" in what else ""
-    for sql in statements(f"ALTER TABLE {{table {table}}} {what}{sync}", clickhouse.cluster):
+    for sql in statements(f"ALTER TABLE {{table {table}}} {what}", clickhouse.cluster):
         clickhouse.command(sql)
 
 

@@ -67,7 +67,9 @@ def first_week(clickhouse: ClickHouse, span: Span) -> Span | None:
 
 
 def reprice(clickhouse: ClickHouse, span: Span, own: Sequence[Price]) -> Repriced:
-    """Write today's costs over the stored ones; doing it twice changes nothing the second time."""
+    """Write today's costs over those of a week (`first_week`); doing it twice changes nothing the
+    second time.
+    """
     examined = changed = 0
     pairs = clickhouse.query(PAIRS, **span.params())
     for at in range(0, len(pairs), PAIRS_A_MUTATION):
@@ -92,12 +94,20 @@ def _rewrite(
     if different:
         update = (
             f"ALTER TABLE {{table events}} UPDATE cost = {cost}, cost_source = {source} "
-            f"WHERE {WITHIN} AND {among} AND {differs} "
+            f"IN PARTITION {_partition(span)} WHERE {WITHIN} AND {among} AND {differs} "
             "SETTINGS mutations_sync = 2"
         )
         for statement in statements(update, clickhouse.cluster):
             clickhouse.command(statement, **span.params())
     return seen, different
+
+
+def _partition(span: Span) -> str:
+    """Of a span within one week: other projects' parts stay as they are."""
+    if not span.project.replace("_", "").isalnum():
+        raise ValueError("a project's id is letters, digits and _")
+    monday = span.start - timedelta(span.start.weekday())
+    return f"('{span.project}', '{monday:%Y-%m-%d}')"
 
 
 def expressions(pairs: Sequence[tuple[str, str]], own: Sequence[Price]) -> tuple[str, str]:
