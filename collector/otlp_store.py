@@ -31,7 +31,7 @@ def take_in_spans(parts: Services, project: str, spans: list[Span], size: int) -
     intake = Intake()
     if len(kept) < len(spans):
         intake.left_out["out_of_scope"] += len(spans) - len(kept)
-    arrival = Arrival(project, parts.clock(), wanted)
+    arrival = Arrival(project, parts.clock(), wanted, parts.tombstones.of(project))
     for number, span in enumerate(kept, 1):
         intake.lines += 1
         event = event_of(span)

@@ -201,3 +201,24 @@ def test_a_deletion_that_was_cut_short_is_completed_by_the_next(front, ago, dele
         )
     assert delete(user)["id"] == "del_cut"
     assert front.get("/v1/overview", start=START)["events"] == 1
+
+
+def test_a_late_span_does_not_bring_them_back(front, delete, user):
+    now = int(datetime.now(UTC).timestamp() * 1e9) - 10**9
+    span = {
+        "traceId": secrets.token_hex(16),
+        "spanId": secrets.token_hex(8),
+        "name": "chat",
+        "startTimeUnixNano": str(now),
+        "endTimeUnixNano": str(now + 10**6),
+        "attributes": [
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+            {"key": "user.id", "value": {"stringValue": user}},
+        ],
+    }
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    assert front.post("/v1/traces", body) in ({}, {"partialSuccess": {}})
+    assert delete(user)["events"] == 1
+    refused = front.post("/v1/traces", body)["partialSuccess"]
+    assert int(refused["rejectedSpans"]) == 1
+    assert listed(front) == []
