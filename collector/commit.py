@@ -167,7 +167,11 @@ class Committer:
             seen.add(line.id)
             owners[id(line)] = waiting
             fresh.append(line)
-        refused = self._insert_events(fresh)
+        try:
+            refused = self._insert_events(fresh)
+        except BaseException:
+            self._known.doubt(project, [line.id for line in fresh])
+            raise
         for line in fresh:
             _settle(owners[id(line)].outcome, line.line, refused.get(id(line)))
         stored = [line for line in fresh if id(line) not in refused]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from driftline.sdk.records import ProjectSettings
 
-from . import cost
+from . import cost, redaction
 from .event import Caution, Chat, Drop, Event, ScoreFact, id_time
 from .tombstones import NOBODY, Deleted
 
@@ -22,6 +22,7 @@ PREVIEW_CHARS = 200
 DEFAULTS = ProjectSettings()
 OLDEST = timedelta(days=3653)
 NEWEST = timedelta(days=1)
+MILLISECOND = timedelta(milliseconds=1)
 NAMES = (
     *("trace_id", "span_id", "parent_id", "session_id", "user_id", "name", "model", "provider"),
     *("variant", "prompt_name", "prompt_version", "environment", "release"),
@@ -47,13 +48,13 @@ def check_times(event: Event, arrival: Arrival) -> Event | Drop:
         inside = id_time(event.id)
     except OverflowError:
         return _out_of_range(event, "id")
-    for name, time in (
-        ("id", inside),
-        ("start_time", event.start_time),
-        ("end_time", event.end_time),
-    ):
-        if not in_range(time, arrival.now):
-            return _out_of_range(event, name)
+    oldest, newest = arrival.now - OLDEST, arrival.now + NEWEST
+    if not oldest <= inside <= newest:
+        return _out_of_range(event, "id")
+    if not oldest <= event.start_time <= newest:
+        return _out_of_range(event, "start_time")
+    if not oldest <= event.end_time <= newest:
+        return _out_of_range(event, "end_time")
     return event
 
 
@@ -85,10 +86,15 @@ def fill_in(event: Event, arrival: Arrival) -> Event | Drop:
     event.trace_id = event.trace_id or event.id.hex
     event.span_id = event.span_id or event.id.hex[-16:]
     event.environment = event.environment or "default"
-    event.latency_ms = max(0.0, (event.end_time - event.start_time) / timedelta(milliseconds=1))
+    event.latency_ms = max(0.0, (event.end_time - event.start_time) / MILLISECOND)
     event.input_tokens = event.usage.get("input", 0)
     event.output_tokens = event.usage.get("output", 0)
     return event
+
+
+def redact(event: Event, arrival: Arrival) -> Event | Drop:
+    """Before a text is cut, so that no half of a number is left at the cut."""
+    return redaction.redact_event(event, arrival.settings)
 
 
 def cut_texts(event: Event, arrival: Arrival) -> Event | Drop:
@@ -100,9 +106,10 @@ def cut_texts(event: Event, arrival: Arrival) -> Event | Drop:
             setattr(event, name, cut(text, name, MAX_NAME_CHARS))
     event.error = cut(event.error, "error", MAX_ERROR_CHARS)
     event.output = cut(event.output, "output")
-    event.input = [
-        Chat(chat.role, cut(chat.content, f"input.{i}")) for i, chat in enumerate(event.input)
-    ]
+    if any(len(chat.content) > MAX_TEXT_CHARS for chat in event.input):
+        event.input = [
+            Chat(chat.role, cut(chat.content, f"input.{i}")) for i, chat in enumerate(event.input)
+        ]
     event.context = [cut(text, f"context.{i}") for i, text in enumerate(event.context)]
     event.tags = [cut(tag, f"tags.{i}", MAX_NAME_CHARS) for i, tag in enumerate(event.tags)]
     event.metadata = {
@@ -156,6 +163,7 @@ STEPS: tuple[Step, ...] = (
     check_times,
     leave_out_deleted,
     fill_in,
+    redact,
     cut_texts,
     price,
     preview,
@@ -190,4 +198,6 @@ def check_score(score: ScoreFact, arrival: Arrival) -> ScoreFact | Drop:
         return refused
     if arrival.deleted.until and arrival.deleted.covers(at, event=str(score.event_id)):
         return _deleted(str(score.event_id))
-    return score if in_range(at, arrival.now) else refused
+    if not in_range(at, arrival.now):
+        return refused
+    return redaction.redact_score(score, arrival.settings)

@@ -8,6 +8,7 @@ make it wrong; what a crash left behind is found by comparing counts, and comput
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from .event import minute_of
 
 MINUTES_PER_STATEMENT = 500
 REPAIR_SECONDS = 600.0
+REST_SHARE = 9  # a flush of n seconds is followed by 9n of rest: at most a tenth of the time
 MINUTE = timedelta(minutes=1)
 log = structlog.get_logger(__name__)
 
@@ -116,13 +118,15 @@ class Rollup:
         self._try(self.flush)
 
     def _run(self) -> None:
-        rounds = 0
+        repaired = float("-inf")
         while not self._closing.is_set():
-            if rounds * self._seconds % REPAIR_SECONDS < self._seconds:
+            began = time.monotonic()
+            if began - repaired >= REPAIR_SECONDS:
                 self._try(self.repair)
+                repaired = began
             self._try(self.flush)
-            rounds += 1
-            self._closing.wait(self._seconds)
+            spent = time.monotonic() - began
+            self._closing.wait(max(self._seconds, REST_SHARE * spent))
 
     def _try(self, work: Callable[[], object]) -> None:
         try:

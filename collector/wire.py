@@ -87,6 +87,8 @@ def _read_object(value: Mapping[str, Json]) -> tuple[Line, list[Caution]]:
 
 
 def _unknown(value: Mapping[str, Json], known: frozenset[str]) -> list[Caution]:
+    if known.issuperset(value):
+        return []
     names = sorted(value.keys() - known)[:MAX_WARNED_FIELDS]
     words = "unknown field, left out"
     return [Caution("unknown_field", name[:100], words) for name in names]
@@ -105,9 +107,9 @@ def _event(value: Mapping[str, Json]) -> Event:
     start = _time(_required(value, "start_time"), "start_time")
     end = value.get("end_time")
     event = Event(event_id, start, start if end is None else _time(end, "end_time"))
-    for name, read in READERS.items():
-        given = value.get(name)
-        if given is not None:
+    for name, given in value.items():
+        read = READERS.get(name)
+        if read is not None and given is not None:
             setattr(event, name, read(given, name))
     if event.error and value.get("status") is None:
         event.status = "error"
@@ -128,7 +130,7 @@ def _invalid(name: str, expected: str) -> LineError:
 def _uuid7(value: Json, name: str) -> UUID:
     if not isinstance(value, str) or not UUID7.fullmatch(value):
         raise LineError("invalid_id", name, f"{name} must be a UUIDv7 made by the sender")
-    return UUID(value)
+    return UUID(int=int(value.replace("-", ""), 16))
 
 
 def _time(value: Json, name: str) -> datetime:
