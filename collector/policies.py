@@ -13,6 +13,7 @@ from driftline.sdk import records as r
 
 from .auth import Caller, require
 from .control import Control
+from .redaction import check_settings
 from .services import Parts
 from .tables import ProjectRow
 
@@ -84,6 +85,7 @@ def get_settings(caller: Reader, parts: Parts) -> r.ProjectSettings:
 @router.put("/v1/settings")
 def set_settings(body: SettingsBody, caller: Admin, parts: Parts) -> r.ProjectSettings:
     """Replace the project's settings."""
+    check_settings(body.redact, body.redact_patterns)
     with parts.control.session() as session:
         row = session.get_one(ProjectRow, caller.project, with_for_update=True)
         row.settings = body.model_dump()

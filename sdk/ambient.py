@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from .client import (
@@ -24,6 +24,7 @@ from .guard import strict
 from .ids import Clock, Ids, now_us
 from .settings import Durability, Settings, read_settings
 from .span import Span
+from .tail import Tail
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def init(
     durability: Durability | None = None,
     spool_dir: str | None = None,
     spool_max_bytes: int | None = None,
+    redact: Sequence[str] | None = None,
+    redact_patterns: Sequence[str] | None = None,
+    mask: Callable[[str], str] | None = None,
+    tail: Tail | None = None,
     transport: Transport | None = None,
     clock: Clock = now_us,
     ids: Ids | None = None,
@@ -74,6 +79,10 @@ def init(
             durability=durability,
             spool_dir=spool_dir,
             spool_max_bytes=spool_max_bytes,
+            redact=redact,
+            redact_patterns=redact_patterns,
+            mask=mask,
+            tail=tail,
         )
     )
     with _lock:
@@ -107,10 +116,17 @@ def _first() -> Client:
 
 
 def span(
-    name: str = "", *, trace_id: str = "", parent_id: str = "", **fields: Unpack[Fields]
+    name: str = "",
+    *,
+    trace_id: str = "",
+    parent_id: str = "",
+    traceparent: str = "",
+    **fields: Unpack[Fields],
 ) -> Span:
     """A span that starts now: `with driftline.span("retrieve", kind="retrieval") as s: ...`."""
-    return client().span(name, trace_id=trace_id, parent_id=parent_id, **fields)
+    return client().span(
+        name, trace_id=trace_id, parent_id=parent_id, traceparent=traceparent, **fields
+    )
 
 
 def log(

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from . import context
-from .context import Active
+from .context import Active, Link
 from .event import Event, Line, ScoreLine
 from .guard import swallow, warn_once
 from .ids import Clock, Ids, Uuid7Ids, is_uuid7, now_us, span_id_of, trace_id_of
@@ -28,7 +28,9 @@ from .segment import supported
 from .settings import Settings
 from .span import Span
 from .spool import Spool, folder_for
+from .tail import TailBuffer
 from .tally import Tally
+from .traceparent import remote
 from .transport import HttpTransport, Transport
 from .worker import Worker
 
@@ -51,6 +53,9 @@ class Stats:
     accepted: stored by the collector. queued: on the way. sampled_out: not kept, by sample_rate.
     lost: by reason (`driftline.sdk.losses.Loss`). spooled: on disk and not delivered yet, what
     earlier processes left included; it survives this process. replayed: of what they left, stored.
+    held: in traces that are not over, when there are tail rules; decided_early: traces that these
+    had to decide before their end; late: lines that came after their trace's decision.
+    redaction_failed: fields that were left out because the mask failed.
     """
 
     accepted: int
@@ -59,6 +64,10 @@ class Stats:
     lost: Mapping[str, int]
     spooled: int = 0
     replayed: int = 0
+    held: int = 0
+    decided_early: int = 0
+    late: int = 0
+    redaction_failed: int = 0
 
 
 class Client:
@@ -77,10 +86,11 @@ class Client:
         self._ids = ids or Uuid7Ids()
         self._losses = Losses()
         self._sampled_out: Tally[str] = Tally()
-        self._weight = 1.0 / settings.sample_rate if settings.sample_rate else 1.0
+        self._link = Link(1.0 / settings.sample_rate if settings.sample_rate else 1.0)
         common = {"environment": settings.environment, "release": settings.release}
         self._common = {name: value for name, value in common.items() if value}
         self._http: HttpTransport | None = None
+        self._tail = TailBuffer(settings.tail, self._send, self._skip) if settings.tail else None
         self._worker = self._make_worker(transport)
         if self._worker is not None:
             watch(self)
@@ -120,16 +130,19 @@ class Client:
         *,
         trace_id: str = "",
         parent_id: str = "",
+        traceparent: str = "",
         **fields: Unpack[Fields],
     ) -> Span:
         """A span that starts now; use it with `with`, or call its `end`. Kind: chain, if not given.
 
-        It is a child of the current span, or of `parent_id` in `trace_id` (from another process).
+        It is a child of the current span, or of the one that `traceparent` (a W3C header) names, or
+        of `parent_id` in `trace_id` (from another process).
         """
         start = self._clock()
         try:
             named: NamedFields = {"name": name, "kind": "chain", **fields}
-            return self._open(start, True, "", trace_id, parent_id, named)
+            outer = remote({"traceparent": traceparent}) if traceparent else None
+            return self._open(start, True, "", trace_id, parent_id, named, outer)
         except Exception as error:
             self._lose(Loss.INVALID)
             swallow(error, "span")
@@ -180,7 +193,9 @@ class Client:
                 self._skip()
                 return
             number = None if value is None or not math.isfinite(value) else float(value)
-            self._submit(ScoreLine(target, str(name), number, label, explanation, source))
+            redact = self.settings.redactor
+            line = ScoreLine(target, str(name), number, label, explanation, source, redact)
+            self._submit(line)
         except Exception as error:
             self._lose(Loss.INVALID)
             swallow(error, "score")
@@ -193,6 +208,8 @@ class Client:
 
     def shutdown(self, timeout_seconds: float = SHUTDOWN_TIMEOUT_SECONDS) -> None:
         """Deliver what is queued, within `timeout_seconds`; what is logged later is lost."""
+        if self._tail is not None:
+            self._tail.decide_all()
         if self._worker is not None:
             self._worker.close(timeout_seconds)
         if self._http is not None:
@@ -205,7 +222,9 @@ class Client:
         if worker is None:
             return Stats(0, 0, sampled_out, lost)
         counts = (worker.accepted, worker.queued, sampled_out)
-        return Stats(*counts, lost, worker.spooled, worker.replayed)
+        tail = self._tail.counts() if self._tail is not None else (0, 0, 0)
+        failed = getattr(self.settings.redactor, "failures", 0)
+        return Stats(*counts, lost, worker.spooled, worker.replayed, *tail, failed)
 
     def after_fork(self) -> None:
         """In a forked child: the parent delivers what it queued; the child starts with nothing."""
@@ -213,6 +232,8 @@ class Client:
             self._ids.after_fork()
         self._losses = Losses()
         self._sampled_out = Tally()
+        if self.settings.tail is not None:
+            self._tail = TailBuffer(self.settings.tail, self._send, self._skip)
         if self._worker is not None:
             self._worker.after_fork(self._losses)
 
@@ -226,8 +247,9 @@ class Client:
         trace_id: str,
         parent_id: str,
         fields: NamedFields,
+        outer: Active | None = None,
     ) -> Span:
-        outer = context.current()
+        outer = outer or context.current()
         event_id = id or self._ids.new(start_us, live=live)
         if id and not is_uuid7(id):
             raise ValueError("id must be a UUIDv7, such as driftline.log() returns")
@@ -237,10 +259,17 @@ class Client:
             trace_id, parent_id = outer.trace_id, parent_id or outer.span_id
         trace = trace_id or trace_id_of(event_id)
         joins = outer is not None and outer.trace_id == trace
-        sampled = outer.sampled if outer is not None and joins else self._keeps(trace)
-        inherited = dict(outer.inherited) if outer is not None and joins else {}
-        active = Active(event_id, trace, span_id_of(event_id), sampled, inherited, outer)
-        event = Event(event_id, trace, parent_id, start_us, self._weight)
+        if outer is not None and joins:
+            sampled, inherited, link = outer.sampled, dict(outer.inherited), outer.link
+            if not outer.event_id:  # it is in another process
+                sampled, link = self._adopt(sampled, trace, link)
+        else:
+            sampled, inherited, link = self._keeps(trace), {}, self._link
+        active = Active(event_id, trace, span_id_of(event_id), sampled, inherited, outer, link)
+        event = Event(event_id, trace, parent_id, start_us, link.weight, self.settings.redactor)
+        root = not joins or outer is None or not outer.event_id
+        if self._tail is not None and sampled:
+            self._tail.begin(trace, event_id, root)
         span = Span(event, active, self._clock, self._submit, self.score)
         if not sampled:
             self._skip()
@@ -262,7 +291,22 @@ class Client:
         rate = self.settings.sample_rate
         return rate >= 1.0 or zlib.crc32(trace_id.encode()) < rate * 2**32
 
-    def _submit(self, line: Line) -> None:
+    def _adopt(self, sampled: bool, trace_id: str, link: Link) -> tuple[bool, Link]:
+        """Whether to keep a trace that began elsewhere. One of another Driftline SDK brings its
+        weight and is kept as it said; of a stranger's we keep our own share."""
+        if self._worker is None or not sampled:
+            return False, link
+        if link.weight:
+            return True, link
+        return self._keeps(trace_id), link._replace(weight=self._link.weight)
+
+    def _submit(self, line: Event | ScoreLine) -> None:
+        if self._tail is not None:
+            self._tail.put(line)
+        else:
+            self._send(line)
+
+    def _send(self, line: Line) -> None:
         if self._worker is not None:
             self._worker.submit(line)
 

@@ -11,6 +11,18 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 
+class Link(NamedTuple):
+    """What came with the trace from elsewhere, and goes on with it.
+
+    weight: the inverse of the chance that the head of the trace kept it. tracestate: other
+    vendors' entries (W3C Trace Context). random: its flag of that name.
+    """
+
+    weight: float = 1.0
+    tracestate: str = ""
+    random: bool = True
+
+
 class Active(NamedTuple):
     """What children inherit from the current span. `outer` was current when it was made."""
 
@@ -20,6 +32,7 @@ class Active(NamedTuple):
     sampled: bool
     inherited: dict[str, str]
     outer: Active | None
+    link: Link = Link()
 
 
 _current: ContextVar[Active | None] = ContextVar("driftline_span", default=None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from .encode import Dumps
 from .fields import MAPS, TEXTS, check
 from .snapshot import MAX_FIELD_BYTES, snapshot
+
+Redact = Callable[[dict[str, object]], dict[str, object]]
 
 OVERHEAD_BYTES = 400  # ids, times and names of a line, estimated
 MAX_TEXT_BYTES = 4096  # of a name, a model, an id; error texts may have MAX_ERROR_BYTES
@@ -31,10 +33,19 @@ class Line(Protocol):
 class Event:
     """One span. Owned by one thread until it is submitted, and not changed after that."""
 
-    __slots__ = ("end_us", "id", "parent_id", "size", "start_us", "trace_id", "values", "weight")
+    __slots__ = (
+        *("end_us", "id", "parent_id", "redact", "size", "start_us", "trace_id", "values"),
+        "weight",
+    )
 
     def __init__(
-        self, id: str, trace_id: str, parent_id: str, start_us: int, weight: float = 1.0
+        self,
+        id: str,
+        trace_id: str,
+        parent_id: str,
+        start_us: int,
+        weight: float = 1.0,
+        redact: Redact | None = None,
     ) -> None:
         self.id = id
         self.trace_id = trace_id
@@ -42,6 +53,7 @@ class Event:
         self.start_us = start_us
         self.end_us: int | None = None
         self.weight = weight
+        self.redact = redact
         self.values: dict[str, object] = {}
         self.size = OVERHEAD_BYTES
 
@@ -114,8 +126,9 @@ class Event:
             line["end_time"] = self.end_us
         if self.weight != 1.0:
             line["sample_weight"] = self.weight
-        line.update(self.values)
-        metadata = self.values.get("metadata")
+        values = self.values if self.redact is None else self.redact(self.values)
+        line.update(values)
+        metadata = values.get("metadata")
         if isinstance(metadata, dict):
             line["metadata"] = {key: _as_text(value, dumps) for key, value in metadata.items()}
         return dumps(line)
@@ -124,7 +137,7 @@ class Event:
 class ScoreLine:
     """A score that the app or a person gives to an event."""
 
-    __slots__ = ("event_id", "explanation", "label", "name", "size", "source", "value")
+    __slots__ = ("event_id", "explanation", "label", "name", "redact", "size", "source", "value")
 
     def __init__(
         self,
@@ -134,6 +147,7 @@ class ScoreLine:
         label: str = "",
         explanation: str = "",
         source: str = "app",
+        redact: Redact | None = None,
     ) -> None:
         self.event_id = event_id
         self.name = name
@@ -141,16 +155,17 @@ class ScoreLine:
         self.label = label
         self.explanation = explanation
         self.source = source
+        self.redact = redact
         self.size = OVERHEAD_BYTES + len(label) + len(explanation)
 
     def encode(self, dumps: Dumps) -> bytes:
+        texts: dict[str, object] = {"label": self.label, "explanation": self.explanation}
         line = {
             "type": "score",
             "event_id": self.event_id,
             "name": self.name,
             "value": self.value,
-            "label": self.label,
-            "explanation": self.explanation,
+            **(texts if self.redact is None else self.redact(texts)),
             "source": self.source,
         }
         return dumps({key: value for key, value in line.items() if value != ""})

@@ -14,17 +14,22 @@
 | durability | DRIFTLINE_DURABILITY | process | what a kill -9 leaves: process, call, none |
 | spool_dir | DRIFTLINE_SPOOL_DIR | ~/.local/state/driftline/spool | where undelivered events wait |
 | spool_max_bytes | DRIFTLINE_SPOOL_MAX_BYTES | 536870912 | more are dropped and counted |
+| redact | DRIFTLINE_REDACT | | email,phone,card,iban,ip,key, or all: replaced in what is logged |
+| redact_patterns, mask | | | regular expressions and a function of your own (docs/privacy.md) |
+| tail | DRIFTLINE_TAIL_RATE, _ERRORS, _SLOW_MS | | which traces to keep (docs/sampling.md) |
 """
 
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
 from .errors import ConfigError
+from .event import Redact
 from .guard import truth
+from .tail import Tail
 
 N = TypeVar("N", int, float)
 Durability = Literal["process", "call", "none"]
@@ -54,6 +59,8 @@ class Settings:
     durability: str = "process"
     spool_dir: str = ""
     spool_max_bytes: int = SPOOL_MAX_BYTES
+    redactor: Redact | None = field(default=None, repr=False)
+    tail: Tail | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.sample_rate <= 1.0:
@@ -93,6 +100,10 @@ def read_settings(
     durability: Durability | None = None,
     spool_dir: str | None = None,
     spool_max_bytes: int | None = None,
+    redact: Sequence[str] | None = None,
+    redact_patterns: Sequence[str] | None = None,
+    mask: Callable[[str], str] | None = None,
+    tail: Tail | None = None,
 ) -> Settings:
     """Settings from the arguments given, else from `environ`. Raises ConfigError."""
 
@@ -113,6 +124,38 @@ def read_settings(
         durability=text("DURABILITY", durability, "process"),
         spool_dir=text("SPOOL_DIR", spool_dir),
         spool_max_bytes=_number(environ, "SPOOL_MAX_BYTES", spool_max_bytes, SPOOL_MAX_BYTES, int),
+        redactor=_redactor(
+            redact if redact is not None else text("REDACT", None), redact_patterns or (), mask
+        ),
+        tail=tail or _tail(environ),
+    )
+
+
+def _redactor(
+    kinds: Sequence[str], patterns: Sequence[str], mask: Callable[[str], str] | None
+) -> Redact | None:
+    """What replaces personal data; None when nothing is asked for. `kinds` may be one text."""
+    named = kinds.split(",") if isinstance(kinds, str) else kinds
+    wanted = [kind.strip() for kind in named if kind.strip()]
+    if not wanted and not patterns and mask is None:
+        return None
+    from .redact import Redactor  # an app that does not redact does not pay for its imports
+
+    try:
+        return Redactor(wanted, patterns, mask)
+    except ValueError as error:
+        raise ConfigError(f"redact (DRIFTLINE_REDACT): {error}") from None
+
+
+def _tail(environ: Mapping[str, str]) -> Tail | None:
+    """The tail rules of the environment; None without DRIFTLINE_TAIL_RATE."""
+    if not environ.get("DRIFTLINE_TAIL_RATE"):
+        return None
+    slow_ms = _number(environ, "TAIL_SLOW_MS", None, 0.0, float)
+    return Tail(
+        rate=_number(environ, "TAIL_RATE", None, 1.0, float),
+        errors=truth(environ.get("DRIFTLINE_TAIL_ERRORS", "1")),
+        slow_ms=slow_ms or None,
     )
 
 

@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from driftline.sdk.observe import observe
     from driftline.sdk.openai import wrap_openai
     from driftline.sdk.span import Span
+    from driftline.sdk.tail import Tail
+    from driftline.sdk.traceparent import continue_trace, trace_headers, traceparent
     from driftline.sdk.using import propagate, using
 
 __all__ = [
     "Client",
     "Span",
     "Stats",
+    "Tail",
     "client",
+    "continue_trace",
     "flush",
     "init",
     "instrument_llamaindex",
@@ -44,6 +48,8 @@ __all__ = [
     "shutdown",
     "span",
     "stats",
+    "trace_headers",
+    "traceparent",
     "using",
     "wrap_anthropic",
     "wrap_openai",
@@ -53,11 +59,15 @@ _HOMES = {
     "Client": "client",
     "Span": "span",
     "Stats": "client",
+    "Tail": "tail",
+    "continue_trace": "traceparent",
     "instrument_llamaindex": "llamaindex",
     "langchain_handler": "langchain",
     "litellm_callback": "litellm",
     "observe": "observe",
     "propagate": "using",
+    "trace_headers": "traceparent",
+    "traceparent": "traceparent",
     "using": "using",
     "wrap_anthropic": "anthropic",
     "wrap_openai": "openai",
