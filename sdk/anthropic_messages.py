@@ -151,6 +151,7 @@ def usage(given: object) -> dict[str, int]:
         input=fresh + read + written if isinstance(fresh, int) else None,
         output=get(given, "output_tokens"),
         input_cached=read or None,
+        input_cache_write=written or None,
         reasoning=get(given, "output_tokens_details", "thinking_tokens"),
     )
 

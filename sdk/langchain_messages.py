@@ -89,6 +89,7 @@ def _usage(usage: object, totals: object) -> dict[str, int]:
             input=get(usage, "input_tokens"),
             output=get(usage, "output_tokens"),
             input_cached=get(usage, "input_token_details", "cache_read"),
+            input_cache_write=get(usage, "input_token_details", "cache_creation") or None,
             reasoning=get(usage, "output_token_details", "reasoning"),
         )
     return counts(input=get(totals, "prompt_tokens"), output=get(totals, "completion_tokens"))

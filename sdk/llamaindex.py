@@ -7,6 +7,7 @@ methods only those of engines, agents and tools do, and the rest just say who is
 
 from __future__ import annotations
 
+import functools
 import importlib
 import threading
 from collections.abc import Callable
@@ -121,7 +122,7 @@ class _Watch:
         self._left(id_)
         run = self._runs.get(id_)
         if run is not None and run.kind not in ("llm", "embedding", "retrieval"):
-            self._runs.end(id_, {"output": result_text(result)})
+            self._runs.end(id_, {"output": result_text(result) or None})
 
     def fail(self, id_: str, error: Any) -> None:
         self._left(id_)
@@ -151,6 +152,7 @@ class _Watch:
         elif kind.endswith("InProgressEvent"):
             if (run := self._runs.get(event.span_id)) is not None and result_text(event.response):
                 run.first_token()
+                run.partial = functools.partial(answer, event.response)
         elif kind in ENDS:
             if kind == "RetrievalEndEvent":
                 self._retrieved(event)
@@ -167,6 +169,10 @@ def _argument(bound: Any) -> object:
     """What an engine, an agent or a tool was called with."""
     given = dict(getattr(bound, "arguments", {}))
     named = {**given.pop("kwargs", {}), **given}
+    event = named.get("start_event")  # an agent's is a workflow's
+    asked = named.get("user_msg") or getattr(event, "user_msg", None)
+    if asked is not None:
+        return result_text(asked)
     named = {name: value for name, value in named.items() if value not in (None, ())}
     values = [getattr(value, "query_str", value) for value in named.values()]
     return values[0] if len(values) == 1 and isinstance(values[0], str) else named or None

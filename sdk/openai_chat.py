@@ -168,6 +168,9 @@ def _usage(usage: object) -> dict[str, int]:
         input=get(usage, "prompt_tokens"),
         output=get(usage, "completion_tokens"),
         input_cached=get(usage, "prompt_tokens_details", "cached_tokens"),
+        input_cache_write=get(usage, "prompt_tokens_details", "cache_write_tokens")
+        or get(usage, "prompt_tokens_details", "cache_creation_tokens")  # LiteLLM's name
+        or None,
         reasoning=get(usage, "completion_tokens_details", "reasoning_tokens"),
     )
 

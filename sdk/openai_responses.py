@@ -121,6 +121,7 @@ def _usage(usage: object) -> dict[str, int]:
         input=get(usage, "input_tokens"),
         output=get(usage, "output_tokens"),
         input_cached=get(usage, "input_tokens_details", "cached_tokens"),
+        input_cache_write=get(usage, "input_tokens_details", "cache_write_tokens") or None,
         reasoning=get(usage, "output_tokens_details", "reasoning_tokens"),
     )
 

@@ -10,7 +10,7 @@ import atexit
 import itertools
 import os
 import threading
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,7 @@ class Run:
     began_us: int
     passages: list[str] = field(default_factory=list)
     started: bool = False  # whether a token has come
+    partial: Callable[[], NamedFields] | None = None  # what is known if no end comes
 
     def first_token(self) -> None:
         """A token came; the first one counts."""
@@ -169,6 +170,8 @@ class Runs:
 
 
 def _give_up(run: Run) -> None:
+    if run.partial is not None:
+        run.span.set(**run.partial())
     run.span.set(metadata={"unfinished": True})
     run.span.end(run.began_us)
 

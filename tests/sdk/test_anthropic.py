@@ -16,7 +16,7 @@ MESSAGES: list[Any] = [{"role": "user", "content": "What is drift?"}]
 ASK: dict[str, Any] = {"model": "claude-x", "max_tokens": 64, "messages": MESSAGES}
 TOOLS = [{"name": "lookup", "input_schema": {"type": "object"}}]
 CALL = {"id": "toolu_1", "name": "lookup", "arguments": '{"q": "drift"}'}
-USAGE = {"input": 10, "output": 4, "input_cached": 6}  # 3 fresh, 6 read, 1 written
+USAGE = {"input": 10, "output": 4, "input_cached": 6, "input_cache_write": 1}  # 3 fresh
 
 
 @pytest.fixture

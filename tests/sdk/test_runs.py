@@ -13,7 +13,8 @@ SCRIPT = """
 import driftline
 from driftline.sdk.runs import Runs
 driftline.init()
-Runs("a library").start("r-1", None, "a call left early", {"kind": "llm", "input": "Drift?"})
+run = Runs("a library").start("r-1", None, "left early", {"kind": "llm", "input": "Drift?"})
+run.partial = lambda: {"output": "A "}
 """
 
 FORKING = (
@@ -34,7 +35,8 @@ def test_a_forked_child_leaves_its_parents_runs_alone(sink: Any, run_script: Any
 def test_at_exit_what_is_open_is_sent_as_far_as_it_came(sink: Any, run_script: Any) -> None:
     run_script(SCRIPT, DRIFTLINE_URL=sink.url, DRIFTLINE_API_KEY="k")
     (event,) = sink.events
-    assert event["input"] == "Drift?" and event["metadata"] == {"unfinished": "true"}
+    assert (event["input"], event["output"]) == ("Drift?", "A ")
+    assert event["metadata"] == {"unfinished": "true"}
 
 
 def test_too_many_and_too_old_runs_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +54,7 @@ def test_too_many_and_too_old_runs_are_given_up(monkeypatch: pytest.MonkeyPatch)
     some.end("never started")
     assert driftline.flush()
     assert [event["name"] for event in memory.events[2:]] == ["call 2", "later"]
+    some.close()
 
 
 def test_a_child_finds_a_parent_that_has_ended(memory: MemoryTransport) -> None:

@@ -10,6 +10,7 @@ from driftline.sdk.testing import MemoryTransport
 
 pytest.importorskip("llama_index.core")
 from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
@@ -100,6 +101,39 @@ def test_a_streamed_querys_model_is_asked_when_it_is_read(
     (llm,), (query,) = of(memory, "llm"), of(memory, "chain")[:1]
     assert llm["output"] == "A change."
     assert llm["parent_id"] == query["parent_id"] == turn.span_id
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_chat_engine(index: Any, model: OpenAI, memory: MemoryTransport, stream: bool) -> None:
+    engine = index.as_chat_engine(llm=model, chat_mode="context")
+    if stream:
+        assert "".join(engine.stream_chat("What is drift?").response_gen) == "A change."
+    else:
+        engine.chat("What is drift?")
+    (llm,), (retrieval,), (chat,) = (of(memory, kind) for kind in ("llm", "retrieval", "chain"))
+    assert (chat["name"], chat["input"]) == ("ContextChatEngine", "What is drift?")
+    assert line_of(memory, llm) == line_of(memory, retrieval) == ["ContextChatEngine"]
+    assert llm["context"] == ["A passage."] and "change" in llm["output"]
+    assert ("time_to_first_token_ms" in llm) is stream
+
+
+# Its workflows list every member of a pydantic model, deprecated ones too.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:pydantic")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:inspect")
+def test_an_agent(model: OpenAI, memory: MemoryTransport) -> None:
+    def lookup(q: str = "") -> str:
+        """Look something up."""
+        return "found"
+
+    async def main() -> None:
+        agent = FunctionAgent(tools=[FunctionTool.from_defaults(lookup)], llm=model)
+        assert str(await agent.run("What is drift?")) == "A change."
+
+    asyncio.run(main())
+    (agent,), tools, calls = (of(memory, kind) for kind in ("agent", "tool", "llm"))
+    assert (agent["name"], agent["input"]) == ("FunctionAgent", "What is drift?")
+    assert {tuple(line_of(memory, event)) for event in (*tools, *calls)} == {("FunctionAgent",)}
+    assert {tool["output"] for tool in tools} == {"found"} and len(calls) == 2
 
 
 def test_the_asynchronous_calls(index: Any, model: OpenAI, memory: MemoryTransport) -> None:
