@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 import zstandard
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect, Request
 
 from .errors import Overloaded
@@ -15,6 +17,9 @@ from .problem import Problem
 GZIP_WINDOW = 31  # zlib: 15 bits of window and a gzip header
 MAX_ZSTD_WINDOW_BYTES = 2**27
 ZSTD_STEP_BYTES = 1024
+DECODERS = 2  # more threads only fight for the interpreter, and each may hold 32 MiB of plain body
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Budget:
@@ -22,6 +27,7 @@ class Budget:
 
     def __init__(self, limit: int) -> None:
         self._left = limit
+        self._decoders = CapacityLimiter(DECODERS)
 
     @contextmanager
     def reserve(self, size: int) -> Iterator[None]:
@@ -33,6 +39,10 @@ class Budget:
             yield
         finally:
             self._left += size
+
+    async def decoding(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do `work` in a thread, at most `DECODERS` at once; requests take turns."""
+        return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self._decoders)
 
 
 def too_large(limit: int) -> Problem:

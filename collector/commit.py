@@ -74,6 +74,15 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
         self._thread.start()
 
+    def admit(self) -> None:
+        """Refuse a request before its body is decoded. Raises Overloaded when the queue is full.
+
+        Decoding costs more than a refusal: without this an overloaded collector would spend its
+        time on lines that it then refuses.
+        """
+        with self._changed:
+            self._refuse_over_bounds(Batch(""))
+
     def submit(self, batch: Batch) -> Future[Outcome]:
         """Queue a batch. The future ends when it is durable, with StoreError when it is not.
 

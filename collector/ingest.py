@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from driftline.sdk.records import IngestResult, LineProblem
 
@@ -41,6 +40,7 @@ async def ingest(request: Request, caller: Sender, parts: Parts) -> Response:
     """Store JSON lines; answers when they are durable."""
     try:
         parts.limits.admit(caller.project)
+        parts.committer.admit()
         intake = await _read(request, caller.project, parts)
     except Problem as problem:
         await count_refused(caller.project, problem, parts)
@@ -59,7 +59,7 @@ async def _read(request: Request, project: str, parts: Services) -> Intake:
     with parts.bodies.reserve(announced_size(request, limit)):
         body = await read_body(request, limit)
         encoding = request.headers.get("content-encoding", "").strip().lower()
-        return await run_in_threadpool(_take_in, body, encoding, project, parts)
+        return await parts.bodies.decoding(_take_in, body, encoding, project, parts)
 
 
 def _take_in(body: bytes, encoding: str, project: str, parts: Services) -> Intake:
