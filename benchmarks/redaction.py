@@ -41,7 +41,7 @@ def wilson(k: int, n: int) -> str:
 
 def measure(path: Path, show: int) -> None:
     """Print a table of a labelled file."""
-    hit, labelled, right, found = Counter(), Counter(), Counter(), Counter()
+    hit, labelled, right, found = (Counter[str]() for _ in range(4))
     for row in json.loads(gzip.decompress(path.read_bytes())):
         text = row["full_text"]
         gold = [
