@@ -94,9 +94,7 @@ def _delete(parts: Services, project: str, user: str, key_id: str) -> tuple[Dele
     _let_pass(parts, project)
     _remove_all(parts, project, user, now, gone)
     parts.tombstones.add(project, "user", [user], now, keep=True)
-    for day in sorted(gone.days):
-        _charts(parts, project, day)
-    parts.rollup.flush()
+    _charts(parts, project, gone.days)
     erased = _erase(parts.clickhouse, project, gone.weeks)
     return _finish(parts, row, gone), erased
 
@@ -141,11 +139,13 @@ def _remove(clickhouse: ClickHouse, project: str, ids: Sequence[UUID], gone: Gon
     gone.weeks |= {(day - timedelta(day.weekday())).date() for day in days}
 
 
-def _charts(parts: Services, project: str, day: datetime) -> None:
-    """A minute's row of a model that is no longer in it would stay: the day is computed afresh."""
-    parts.rollup.forget(project, day, day + DAY)
-    minutes = parts.clickhouse.query(MINUTES, project=project, start=day)
-    parts.rollup.touch(project, {minute for (minute,) in minutes})
+def _charts(parts: Services, project: str, days: set[datetime]) -> None:
+    """A minute's row of a model that is no longer in it would stay: days are computed afresh."""
+    parts.rollup.forget(project, days)
+    for day in days:
+        minutes = parts.clickhouse.query(MINUTES, project=project, start=day)
+        parts.rollup.touch(project, {minute for (minute,) in minutes})
+    parts.rollup.flush()
 
 
 # --------------------------------------------------------------------- bytes

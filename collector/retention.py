@@ -88,7 +88,7 @@ def run(parts: Services, project: str) -> list[date]:
     over = [week for (week,) in sorted(found) if _fate(week, days, holds, now)[0] == "drop"]
     for week in over:
         _drop(clickhouse, project, week)
-        parts.rollup.forget(project, _start(week), _start(week) + WEEK)
+        parts.rollup.forget(project, [_start(week) + timedelta(n) for n in range(7)])
     return over
 
 

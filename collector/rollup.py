@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -42,7 +42,7 @@ GROUP BY project, minute, environment, model, variant, kind, status
 """
 FORGET = """
 DELETE FROM {table events_minute} WHERE project = {project:String}
-AND minute >= {start:DateTime64(3, 'UTC')} AND minute < {end:DateTime64(3, 'UTC')}
+AND toStartOfDay(minute) IN {days:Array(DateTime('UTC'))}
 """
 DIFFERENT = """
 SELECT project, minute FROM (
@@ -82,14 +82,17 @@ class Rollup:
         with self._mutex:
             self._dirty[project] |= minutes
 
-    def forget(self, project: str, start: datetime, end: datetime) -> None:
-        """Remove the rows of [start, end): their events are gone, or will be computed again.
+    def forget(self, project: str, days: Collection[datetime]) -> None:
+        """Remove the rows of these days: their events are gone, or will be computed again.
 
         Nothing that began to compute before may write after it, so it waits for that.
         """
+        if not days:
+            return
+        names = [day.strftime("%Y-%m-%d %H:%M:%S") for day in days]
         with self._one_at_a_time:
             for statement in statements(FORGET, self._clickhouse.cluster):
-                self._clickhouse.command(statement, project=project, start=start, end=end)
+                self._clickhouse.command(statement, project=project, days=names)
 
     def flush(self) -> None:
         """Compute every dirty minute now. Raises StoreError; the minutes then stay dirty."""
