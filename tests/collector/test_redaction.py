@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 ASKED = {"redact": ["email", "card"], "redact_patterns": [r"EMP-\d{6}"]}
@@ -77,3 +79,28 @@ def test_a_wrong_setting_is_refused_by_name(front, wrong, named):
     assert answer.json()["field"] == next(iter(wrong))
     assert named in answer.json()["message"]
     assert front.get("/v1/settings")["redact"] == []
+
+
+def test_spans_of_other_clients_are_redacted_too(careful):
+    now = time.time_ns()
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "m",
+        "input.value": "I am a@b.co",
+        "output.value": "Hello a@b.co",
+    }
+    span = {
+        "traceId": f"{now:032x}",
+        "spanId": f"{now % 2**63:016x}",
+        "name": "chat a@b.co",
+        "startTimeUnixNano": str(now),
+        "endTimeUnixNano": str(now + 1000),
+        "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in attributes.items()],
+    }
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    answer = careful.client.post("/v1/traces", json=body, headers=careful.headers)
+    assert answer.status_code == 200, answer.text
+    (listed,) = careful.get("/v1/events")["rows"]
+    stored = careful.get(f"/v1/events/{listed['id']}")
+    assert "a@b.co" not in str(stored)
+    assert stored["output"] == "Hello [email]"

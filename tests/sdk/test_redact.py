@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from driftline.sdk import redact_kinds
 from driftline.sdk.errors import ConfigError
 from driftline.sdk.redact import FAILED, Redactor
 from driftline.sdk.redact_patterns import check_pattern
+from driftline.sdk.settings import Durability
 from driftline.sdk.testing import MemoryTransport
 
 ALL = Redactor(["all"])
@@ -238,3 +240,23 @@ def test_our_patterns_nest_no_endless_repeats(name: str, pattern: re.Pattern[str
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_megabyte_of_anything_is_finished(piece: str) -> None:
     assert isinstance(ALL.text(piece * ((1 << 20) // len(piece))), str)
+
+
+@pytest.mark.parametrize("durability", ["process", "call"])
+def test_the_spool_never_holds_it(
+    tmp_path: Path, durability: Durability, wait_for: Callable[[Callable[[], bool], str], None]
+) -> None:
+    driftline.init(
+        url="http://127.0.0.1:9",  # nobody listens there
+        api_key="sk-dl-0-secret",
+        spool_dir=str(tmp_path),
+        durability=durability,
+        redact=["email"],
+    )
+    driftline.log(input="write to a@b.co", output="done")
+
+    def written() -> bytes:
+        return b"".join(file.read_bytes() for file in tmp_path.rglob("*.seg"))
+
+    wait_for(lambda: b"done" in written(), "written to the spool")
+    assert b"write to [email]" in written() and b"a@b.co" not in written()
