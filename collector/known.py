@@ -39,6 +39,7 @@ class KnownIds:
         self._young_until: dict[str, int] = {}
         self._old_until: dict[str, int] = {}
         self._horizon: dict[str, int] = {}
+        self._begun: set[str] = set()  # projects whose horizon covers what earlier processes stored
 
     def stored(self, project: str, ids: set[UUID]) -> set[UUID]:
         """The ids among `ids` that are stored."""
@@ -81,9 +82,10 @@ class KnownIds:
         """Those of ids unknown to the memory that ClickHouse must be asked for."""
         if not self._sole_writer or not ids:
             return ids
-        if project not in self._horizon:
+        if project not in self._begun:
             ((youngest,),) = self._clickhouse.query(YOUNGEST, project=project)
-            self._horizon[project] = youngest
+            _raise(self._horizon, project, youngest)
+            self._begun.add(project)
         horizon = self._horizon[project]
         return {i for i in ids if i.int >> 80 <= horizon}
 
