@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 LIBRARIES := .venv-integrations
+CLIENTS := .venv-clients
 # These libraries leave sockets and event loops to the garbage collector.
 LENIENT := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test integrations check format lint types imports bench wheel clean chromium
+.PHONY: help install demo up test integrations clients check format lint types imports bench wheel clean chromium
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,7 +58,18 @@ $(LIBRARIES)/.installed: constraints-integrations.txt
 	   > $(LIBRARIES)/install.log 2>&1 || { tail -n 30 $(LIBRARIES)/install.log; exit 1; }
 	@touch $@
 
-check: $(DEV_STAMP) lint types imports test integrations  ## everything CI runs: format, lint, types, imports, tests
+clients: $(DEV_STAMP) $(CLIENTS)/.installed  ## Langfuse, Phoenix, OpenLIT, Traceloop and bare OpenTelemetry against a collector
+	@$(BIN)/pytest tests/clients
+
+# Complete, so nothing is resolved: `--no-deps` spares pip its search.
+$(CLIENTS)/.installed: constraints-clients.txt
+	@test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	@echo "installing into $(CLIENTS) (log in $(CLIENTS)/install.log)"
+	@$(CLIENTS)/bin/pip install -q --no-deps -r $< > $(CLIENTS)/install.log 2>&1 \
+	   || { tail -n 30 $(CLIENTS)/install.log; exit 1; }
+	@touch $@
+
+check: $(DEV_STAMP) lint types imports test integrations clients  ## everything CI runs: format, lint, types, imports, tests
 
 lint: $(DEV_STAMP)
 	@$(BIN)/ruff format --check .
