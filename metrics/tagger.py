@@ -15,12 +15,16 @@ from typing import Any
 
 import torch
 
+from .batches import by_length
 from .convert import go_offline
+from .fusion import Pieces
 from .models import ResolvedModel
-from .tagging import Kind, Sequence_
+from .perplexity import Check, unchecked
+from .tagging import Kind, TagInput, sequences
 
 DELTA, SCALE = "delta.", "scale."
 WHOLE = "whole."
+BATCH_PIECES = 8192  # of padded input in one pass: 16 sequences of the longest kind
 
 
 class Tagger(torch.nn.Module):
@@ -33,7 +37,7 @@ class Tagger(torch.nn.Module):
         self.tokenizer = tokenizer
         self.head = torch.nn.Linear(encoder.config.hidden_size, 1)
 
-    def logits(self, batch: Sequence[Sequence_]) -> list[torch.Tensor]:
+    def logits(self, batch: Sequence[TagInput]) -> list[torch.Tensor]:
         """Of each sequence, one logit for each of its answer's pieces, float32."""
         longest = max(len(one.ids) for one in batch)
         device = self.head.weight.device
@@ -115,3 +119,26 @@ def load_tagger(model: ResolvedModel, path: Path) -> Tagger:
 
 def _trained(tagger: Tagger) -> Iterator[tuple[str, torch.nn.Parameter]]:
     return ((name, weight) for name, weight in tagger.named_parameters() if weight.requires_grad)
+
+
+@torch.inference_mode()
+def tag(
+    tagger: Tagger,
+    answers: Sequence[tuple[str, Sequence[str], str]],
+    check: Check = unchecked,
+) -> list[Pieces]:
+    """What the tagger says of each (question, context, answer), whatever they are batched with."""
+    made = [
+        (number, one)
+        for number, (question, context, answer) in enumerate(answers)
+        for one in sequences(tagger.tokenizer, question, context, answer)
+    ]
+    found: list[list[float]] = [[] for _ in made]
+    for batch in by_length([len(one.ids) for _, one in made], BATCH_PIECES):
+        check()
+        for at, logits in zip(batch, tagger.logits([made[at][1] for at in batch]), strict=True):
+            found[at] = logits.tolist()
+    pieces: list[list[tuple[tuple[int, int], float]]] = [[] for _ in answers]
+    for (number, one), said in zip(made, found, strict=True):
+        pieces[number] += zip(one.offsets, said, strict=True)
+    return [Pieces(tuple(o for o, _ in held), tuple(x for _, x in held)) for held in pieces]

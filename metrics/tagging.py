@@ -34,7 +34,7 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence_:
+class TagInput:
     """One input of the tagger. offsets: characters of the answer, of the pieces from `first` on."""
 
     ids: list[int]
@@ -51,9 +51,7 @@ class _Evidence:
     keys: frozenset[str]
 
 
-def sequences(
-    tokenizer: Any, question: str, context: Sequence[str], answer: str
-) -> list[Sequence_]:
+def sequences(tokenizer: Any, question: str, context: Sequence[str], answer: str) -> list[TagInput]:
     """The sequences of one answer, in order; none for an answer without words."""
     sources = read_sources([question, *context], wording=False)
     asked = _pieces(tokenizer, question)[0][:MAX_QUESTION_PIECES]
@@ -96,12 +94,12 @@ def _parts(tokenizer: Any, said: Iterable[Sentence]) -> Iterator[_Part]:
 
 def _sequence(
     tokenizer: Any, asked: list[int], evidence: list[_Evidence], sources: Sources, part: _Part
-) -> Sequence_:
+) -> TagInput:
     room = MAX_PIECES - SPECIAL_PIECES - len(asked) - len(part.pieces)
     held = [piece for chosen in _choose(evidence, part, room) for piece in chosen.pieces]
     before = [tokenizer.cls_token_id, *asked, *held, tokenizer.sep_token_id]
     kinds = _kinds(part, sources)
-    return Sequence_(
+    return TagInput(
         ids=[*before, *part.pieces, tokenizer.sep_token_id],
         kinds=[Kind.SOURCE] * len(before) + kinds + [Kind.KNOWN],
         first=len(before),

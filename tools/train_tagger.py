@@ -30,7 +30,7 @@ from driftline.metrics import models
 from driftline.metrics.cores import Cores, usage
 from driftline.metrics.device import usable_cores
 from driftline.metrics.tagger import Tagger, blank_tagger, save_tagger
-from driftline.metrics.tagging import Sequence_, sequences
+from driftline.metrics.tagging import TagInput, sequences
 
 SEED = 20260
 VALIDATION_SHARE = 0.2
@@ -42,7 +42,7 @@ WARMUP = 0.06
 class Example:
     """One sequence, the label of each of its answer's pieces, and the answer's number."""
 
-    sequence: Sequence_
+    sequence: TagInput
     labels: list[float]
     answer: int
 
