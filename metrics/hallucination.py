@@ -20,7 +20,6 @@ from importlib import resources
 
 from driftline.sdk.records import TextSpan
 
-from .fusion import Pieces, load_fusion
 from .grounding import (
     NO_SENTENCE_LOGIT,
     Facts,
@@ -32,7 +31,6 @@ from .grounding import (
     sigmoid,
     substance,
 )
-from .logistic import Logistic, parse_logistic
 
 MAX_ANSWER_CHARACTERS = 100_000
 MAX_CONTEXT_CHARACTERS = 400_000
@@ -48,7 +46,7 @@ class Grounding:
     """What was found about one answer.
 
     probability: that it holds an unsupported claim; None when nobody can say, with the `reason`.
-    sentences: the suspicious ones (or passages), as spans of the answer with their probability.
+    sentences: the suspicious ones, as spans of the answer with their probability and what is new.
     novel_words: share of the content words that neither context nor question holds.
     """
 
@@ -56,6 +54,20 @@ class Grounding:
     reason: str
     sentences: list[TextSpan]
     novel_words: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """A logistic regression on standardised numbers."""
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[float, ...]
+    intercept: float
+
+    def logit(self, values: Sequence[float]) -> float:
+        parts = zip(values, self.mean, self.scale, self.weights, strict=True)
+        return self.intercept + sum(w * (v - m) / s for v, m, s, w in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,50 +93,28 @@ class Detector:
             for fact in facts
         ]
 
-    def logit(self, facts: Sequence[Facts], logits: Sequence[float]) -> float:
-        """Of the answer, from its sentences."""
-        slope, intercept = self.calibration
-        return slope * self.answer.logit(answer_features(facts, logits, self.framing)) + intercept
-
     def probability(self, facts: Sequence[Facts], logits: Sequence[float]) -> float:
-        return sigmoid(self.logit(facts, logits))
+        slope, intercept = self.calibration
+        values = answer_features(facts, logits, self.framing)
+        return sigmoid(slope * self.answer.logit(values) + intercept)
 
 
-def hallucination(
-    question: str, context: Sequence[str], answer: str, pieces: Pieces | None = None
-) -> Grounding:
-    """The chance that `answer` holds a claim which `context` and `question` do not support.
-
-    With what the span tagger said of its `pieces`, both readings make one probability and passages
-    are marked; without, the lexical one alone, and sentences.
-    """
-    reason = unreadable(context, answer)
+def hallucination(question: str, context: Sequence[str], answer: str) -> Grounding:
+    """The chance that `answer` holds a claim which `context` and `question` do not support."""
+    sources = [text for text in context if text.strip()]
+    reason = _unreadable(sources, answer)
     if reason:
         return Grounding(None, reason, [], None)
-    reading = read_answer(question, [text for text in context if text.strip()], answer)
+    reading = read_answer(question, sources, answer)
     reason = _unjudgeable(reading)
     if reason:
         return Grounding(None, reason, [], reading.novel_share)
     detector = load_detector()
     logits = detector.sentence_logits(reading.facts)
-    if pieces is not None:
-        return _fused(pieces, detector.logit(reading.facts, logits), reading)
     marked = _suspicious(detector, reading.facts, logits)
     return Grounding(
         probability=detector.probability(reading.facts, logits),
         reason=_told(len(marked), len(reading.facts)),
-        sentences=marked,
-        novel_words=reading.novel_share,
-    )
-
-
-def _fused(pieces: Pieces, lexical_logit: float, reading: Reading) -> Grounding:
-    fusion = load_fusion()
-    marked = fusion.spans(pieces)
-    places = "1 passage is" if len(marked) == 1 else f"{len(marked)} passages are"
-    return Grounding(
-        probability=fusion.probability(pieces, lexical_logit),
-        reason=f"{places} not supported by the context",
         sentences=marked,
         novel_words=reading.novel_share,
     )
@@ -144,17 +134,27 @@ def parse_detector(stored: Mapping[str, object]) -> Detector:
     slope, intercept = map(float, calibration)
     return Detector(
         framing=frozenset(map(str, framing)),
-        sentence=parse_logistic(stored["sentence"]),
-        answer=parse_logistic(stored["answer"]),
+        sentence=_logistic(stored["sentence"]),
+        answer=_logistic(stored["answer"]),
         calibration=(slope, intercept),
         sentence_threshold=float(str(stored["sentence_threshold"])),
         answer_threshold=float(str(stored["answer_threshold"])),
     )
 
 
-def unreadable(context: Iterable[str], answer: str) -> str:
+def _logistic(stored: object) -> Logistic:
+    assert isinstance(stored, dict)
+    return Logistic(
+        tuple(stored["mean"]),
+        tuple(stored["scale"]),
+        tuple(stored["weights"]),
+        float(stored["intercept"]),
+    )
+
+
+def _unreadable(sources: Iterable[str], answer: str) -> str:
     """Why nothing can be said before reading, "" when something can."""
-    held = sum(len(text) for text in context if text.strip())
+    held = sum(map(len, sources))
     if not held:
         return "no context"
     if not answer.strip():

@@ -12,11 +12,9 @@ from driftline.sdk.records import Embedding, Event, Score
 
 from . import text
 from .embeddings import Embedder, encode_vector
-from .fusion import Pieces
-from .hallucination import hallucination, unreadable
+from .hallucination import hallucination
 from .perplexity import Check, Nll, Pair, PerplexityScorer, unchecked
 from .registry import METRIC_SET_VERSION
-from .tagger import Tagger, tag
 
 SCORED_KIND = "llm"
 MAX_ERROR_CHARACTERS = 300
@@ -46,23 +44,18 @@ class Scored:
 
 
 class EventScorer:
-    """Computes the whole metric set of events with loaded models.
-
-    Without a `tagger` the hallucination score is the lexical detector's alone.
-    """
+    """Computes the whole metric set of events with two loaded models."""
 
     def __init__(
         self,
         perplexity: PerplexityScorer,
         embedder: Embedder,
-        tagger: Tagger | None = None,
         *,
         adjust: Callable[[], None] = unchecked,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._perplexity = perplexity
         self._embedder = embedder
-        self._tagger = tagger
         self._adjust = adjust
         self._clock = clock
         self.stages: dict[str, Stage] = {
@@ -117,21 +110,11 @@ class EventScorer:
         return [_descriptors(event) for event in events]
 
     def _hallucination(self, events: Sequence[Event], check: Check) -> list[Found]:
-        tagged = self._tagged(events, check)
         found = []
-        for event, pieces in zip(events, tagged, strict=True):
+        for event in events:
             check()
-            found.append(_grounding(event, pieces))
+            found.append(_grounding(event))
         return found
-
-    def _tagged(self, events: Sequence[Event], check: Check) -> list[Pieces | None]:
-        """What the tagger says of each answer that it can read."""
-        if self._tagger is None:
-            return [None] * len(events)
-        readable = [event for event in events if not unreadable(event.context, event.output)]
-        answers = [(question(event), event.context, event.output) for event in readable]
-        said = dict(zip((e.id for e in readable), tag(self._tagger, answers, check), strict=True))
-        return [said.get(event.id) for event in events]
 
     def _embedding(self, events: Sequence[Event], check: Check) -> list[Found]:
         fields = [
@@ -190,8 +173,8 @@ def _descriptors(event: Event) -> Found:
     return found
 
 
-def _grounding(event: Event, pieces: Pieces | None) -> Found:
-    grounding = hallucination(question(event), event.context, event.output, pieces)
+def _grounding(event: Event) -> Found:
+    grounding = hallucination(question(event), event.context, event.output)
     return [
         Score(
             event.id,
