@@ -92,7 +92,7 @@ wheel: $(DEV_STAMP)  ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build
 
 clean:  ## remove the environment, build output and demo data
-	@rm -rf $(VENV) $(LIBRARIES) dist build .driftline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(LIBRARIES) $(CLIENTS) dist build .driftline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 chromium:
 	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || tools/install_chromium

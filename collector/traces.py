@@ -34,6 +34,8 @@ router = APIRouter(tags=["traces"])
 
 # The root has no parent; for a trace without one, its first span speaks.
 ROOT = "tuple(parent_id != '', id_time, id)"
+# A page never groups the whole window: only the traces with a span in its newest part, [since, at].
+# Whatever begins there has its first span there; `first >= since` leaves out what began before.
 LIST = f"""
 SELECT trace_id, min(id_time) AS first, argMin(name, {ROOT}) AS name,
        min(started) AS start_time, dateDiff('microsecond', min(started), max(ended)) / 1000
@@ -48,17 +50,28 @@ FROM (
     SELECT trace_id, id, id_time, parent_id, name, model, status, input_tokens, output_tokens, cost,
            start_time AS started, end_time AS ended, session_id, user_id, environment,
            input_preview, output_preview
-    FROM events FINAL WHERE {WITHIN}
+    FROM events WHERE {WITHIN} AND trace_id IN (
+        SELECT DISTINCT trace_id FROM events WHERE {WITHIN}
+        AND id_time BETWEEN {{since:DateTime64(3, 'UTC')}} AND {{at:DateTime64(3, 'UTC')}}
+    )
+    LIMIT 1 BY id_time, id
 ) AS span
-GROUP BY trace_id HAVING <having>
+GROUP BY trace_id HAVING first >= {{since:DateTime64(3, 'UTC')}} <having>
 ORDER BY first DESC, trace_id DESC LIMIT {{limit:UInt32}}
 """
+# How far back a number of spans reaches; the sort key answers it.
+REACH = f"""
+SELECT id_time FROM events WHERE {WITHIN} AND id_time <= {{at:DateTime64(3, 'UTC')}}
+ORDER BY id_time DESC LIMIT 1 OFFSET {{spans:UInt64}}
+"""
+FIRST_SPANS = (
+    20  # of each trace wanted, looked at first; eight times as many when too few begin there
+)
+MORE_SPANS = 8
 # A trace matches a filter when any of its spans does.
 HAVING = {
-    "environment": "has(groupUniqArray(span.environment), {environment:String})",
-    "model": "has(groupUniqArray(span.model), {model:String})",
-    "session_id": "has(groupUniqArray(span.session_id), {session_id:String})",
-    "user_id": "has(groupUniqArray(span.user_id), {user_id:String})",
+    name: f"has(groupUniqArray(span.{name}), {{{name}:String}})"
+    for name in ("environment", "model", "session_id", "user_id")
 }
 STATUS = {"error": "errors > 0", "ok": "errors = 0"}
 BEFORE = "(first, trace_id) < ({at:DateTime64(3, 'UTC')}, {after:String})"
@@ -101,21 +114,34 @@ def traces(
     having = [HAVING[name] for name in params]
     if status:
         having.append(STATUS.get(status, "0"))
+    params |= {"project": caller.project, "start": window.start, "end": window.end, "at": LAST}
     if cursor:
         params["at"], params["after"] = _read_cursor(cursor)
         having.append(BEFORE)
-    found = parts.clickhouse.rows(
-        LIST.replace("<having>", " AND ".join(having) or "1"),
-        project=caller.project,
-        start=window.start,
-        end=window.end,
-        limit=limit,
-        **params,
-    )
+    found = _newest(parts.clickhouse, having, window.start, limit, params)
     scores = _scores(parts.clickhouse, caller.project, [row["ids"] for row in found])
     page = [_trace_row(row, scores.get(place, {})) for place, row in enumerate(found, 1)]
     more = _cursor(found[-1]) if len(found) == limit else ""
     return json_answer(r.TracePage(page, more))
+
+
+def _newest(
+    clickhouse: ClickHouse,
+    having: Sequence[str],
+    start: datetime,
+    limit: int,
+    params: Mapping[str, object],
+) -> list[dict[str, Any]]:
+    """The newest `limit` traces; looks further back until enough begin there."""
+    query = LIST.replace("<having>", "".join(f" AND {condition}" for condition in having))
+    spans = FIRST_SPANS * limit
+    while True:
+        reached = clickhouse.query(REACH, spans=spans, **params)
+        since = reached[0][0] if reached else start
+        found = clickhouse.rows(query, limit=limit, since=since, **params)
+        if len(found) == limit or not reached:
+            return found
+        spans *= MORE_SPANS
 
 
 @router.get("/v1/traces/{trace_id:path}", response_model=r.Trace)
