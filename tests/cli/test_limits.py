@@ -11,8 +11,8 @@ from driftline.cli.main import main
 from driftline.sdk.api import Api
 
 ALL_TIME = "2000-01-01T00:00:00Z"
-# Events a second, of which five seconds' worth pass at once, and how many are sent: several requests
-# that even a busy machine sends faster than that.
+# Events a second, of which five seconds' worth pass at once, and how many are sent: requests
+# enough, and sent faster than that by any machine.
 SLOW = {"replay": (20, 300), "import": (100, 1600)}
 
 
