@@ -32,6 +32,13 @@ FROM events_minute FINAL
 WHERE project = {project:String} AND minute >= {start:DateTime64(3, 'UTC')}
   AND minute < {end:DateTime64(3, 'UTC')}
 """
+ESTIMATE = """
+SELECT sum(estimated_events), sum(estimated_errors), sum(estimated_input_tokens),
+       sum(estimated_output_tokens), sum(estimated_cost)
+FROM events_minute FINAL
+WHERE project = {project:String} AND minute >= {start:DateTime64(3, 'UTC')}
+  AND minute < {end:DateTime64(3, 'UTC')}
+"""
 BUCKET = "toUnixTimestamp(minute) - toUnixTimestamp(minute) % {seconds:UInt32} AS bucket"
 MARKED = """
 SELECT countIf(done = 1 AND label != 'failed'), countIf(done = 1 AND label = 'failed') FROM (
@@ -90,6 +97,7 @@ def overview(caller: Reader, parts: Parts, window: Within, buckets: Buckets = 60
             duplicates_total=counted.duplicates,
             dropped_total=counted.dropped,
             lost_by_clients=counted.lost,
+            estimated=_estimate(parts.clickhouse, project, minutes),
             series=series,
         )
     )
@@ -118,6 +126,13 @@ def score_series(
         for time in window.times(seconds)
     ]
     return json_answer(r.ScoreSeries(name, aggregate.words(name), seconds, points))
+
+
+def _estimate(clickhouse: ClickHouse, project: str, window: Window) -> r.Estimate:
+    ((events, errors, input_tokens, output_tokens, cost),) = clickhouse.query(
+        ESTIMATE, **_bounds(project, window)
+    )
+    return r.Estimate(events, errors, input_tokens, output_tokens, cost)
 
 
 def _bounds(project: str, window: Window) -> dict[str, object]:

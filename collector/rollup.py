@@ -32,6 +32,9 @@ COMPUTE = """
 INSERT INTO events_minute
 SELECT project, toStartOfMinute(id_time) AS minute, environment, model, variant, kind, status,
        count(), sum(input_tokens), sum(output_tokens), sum(ifNull(cost, 0)),
+       sum(sample_weight), sumIf(sample_weight, status = 'error'),
+       sum(sample_weight * input_tokens), sum(sample_weight * output_tokens),
+       sum(sample_weight * ifNull(cost, 0)),
        quantilesTDigestStateIf(0.5, 0.95)(toFloat32(latency_ms), latency_ms > 0),
        {now:DateTime64(6, 'UTC')}
 FROM events FINAL

@@ -63,12 +63,12 @@ def plural(value: int, one: str) -> str:
     return f"{count(value)} {one}{'' if value == 1 else 's'}"
 
 
-def share(part: int, whole: int) -> str:
+def share(part: float, whole: float) -> str:
     """A percentage, or NONE of nothing; never rounded up to 100 % or down to 0 %."""
     if not whole:
         return NONE
     if part in (0, whole):
-        return f"{100 * part // whole} %"
+        return f"{100 * part / whole:.0f} %"
     return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
 
 

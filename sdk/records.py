@@ -197,6 +197,19 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the app made, of which sampling stored a part: sums of what is stored, each event times
+    the inverse of its chance to be kept (Horvitz and Thompson 1952). Without sampling, the sums.
+    """
+
+    events: float = 0.0
+    errors: float = 0.0
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     project: str
     start: str
@@ -218,6 +231,7 @@ class Overview:
     dropped_total: dict[str, int]
     lost_by_clients: dict[str, int]
     series: list[Bucket]
+    estimated: Estimate = Estimate()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 -- What charts read: a pure function of the events of one minute (of the id's time) and its
 -- dimensions, computed again whenever a minute gains events. docs/decisions says why it is no view.
+-- `estimated_…` weighs each event with the inverse of the chance that its sender kept it.
 CREATE TABLE IF NOT EXISTS {table events_minute} (
     project LowCardinality(String),
     minute DateTime64(0, 'UTC'),
@@ -12,6 +13,11 @@ CREATE TABLE IF NOT EXISTS {table events_minute} (
     input_tokens UInt64,
     output_tokens UInt64,
     cost Float64,
+    estimated_events Float64,
+    estimated_errors Float64,
+    estimated_input_tokens Float64,
+    estimated_output_tokens Float64,
+    estimated_cost Float64,
     latency AggregateFunction(quantilesTDigest(0.5, 0.95), Float32),
     computed_at DateTime64(6, 'UTC')
 )

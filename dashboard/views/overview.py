@@ -93,8 +93,8 @@ def attention(o: r.Overview) -> None:
 def volume_tiles(o: r.Overview, columns: list[DeltaGenerator]) -> None:
     counts = [float(bucket.events) for bucket in o.series]
     errors = [float(bucket.errors) for bucket in o.series]
-    tile(columns[0], "Events", wording.count(o.events), "in this range", counts, "bar")
-    wrong = wording.share(o.errors, o.events)
+    tile(columns[0], "Events", wording.count(o.events), stored_of(o), counts, "bar")
+    wrong = wording.share(o.estimated.errors, o.estimated.events)
     tile(columns[1], "Error rate", wrong, f"{wording.count(o.errors)} failed", errors, "bar")
     p50 = [b.latency_p50_ms for b in o.series if b.latency_p50_ms is not None]
     p95 = [b.latency_p95_ms for b in o.series if b.latency_p95_ms is not None]
@@ -108,6 +108,13 @@ def volume_tiles(o: r.Overview, columns: list[DeltaGenerator]) -> None:
     tile(
         columns[3], "Latency, p95", wording.milliseconds(o.latency_p95_ms), "1 in 20 is slower", p95
     )
+
+
+def stored_of(o: r.Overview) -> str:
+    """How many the app made, when it keeps a sample."""
+    if abs(o.estimated.events - o.events) < 0.5:
+        return "in this range"
+    return f"of about {wording.count(round(o.estimated.events))} before sampling"
 
 
 def quality_tiles(o: r.Overview, risk: r.ScoreSeries, columns: list[DeltaGenerator]) -> None:

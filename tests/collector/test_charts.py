@@ -130,3 +130,20 @@ def test_a_short_window_has_fine_buckets_of_scores(front):
     found = front.get("/v1/scores/series", name="x", buckets=60, **window)
     assert (found["bucket_seconds"], len(found["points"])) == (1, 60)
     assert {point["value"] for point in found["points"]} == {None}
+
+
+def test_a_sample_is_weighed_to_what_the_app_made(front, event):
+    """Errors are all kept, of the rest one in ten."""
+    usage = {"input": 100, "output": 10}
+    lines = [event(sample_weight=10, usage=usage, cost=0.5) for _ in range(3)]
+    lines += [event(status="error", usage=usage, cost=0.25) for _ in range(2)]
+    front.send(*lines)
+    found = front.get("/v1/overview")
+    assert (found["events"], found["errors"], found["cost"]) == (5, 2, 2.0)
+    assert found["estimated"] == {
+        "events": 32.0,
+        "errors": 2.0,
+        "input_tokens": 3200.0,
+        "output_tokens": 320.0,
+        "cost": 15.5,
+    }
