@@ -161,23 +161,21 @@ class ClickHouse:
 
     # ----------------------------------------------------------------- writes
 
-    def insert(self, table: str, rows: Sequence[Row], token: str | None = None) -> None:
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Write rows, all or none of a partition; on return they are in ClickHouse.
 
-        `token` names the insert: a second one with the same token is ignored by tables with a
-        deduplication window. Raises BadRows when the rows are at fault, StoreUnreachable when not.
+        Raises BadRows when the rows are at fault, StoreUnreachable when not.
         """
-        self.insert_lines(table, b"\n".join(encode(row) for row in rows), token)
+        self.insert_lines(table, b"\n".join(encode(row) for row in rows))
 
-    def insert_lines(self, table: str, lines: bytes, token: str | None = None) -> None:
+    def insert_lines(self, table: str, lines: bytes) -> None:
         """Write rows that are JSON lines already."""
         if not lines:
             return
-        settings = dict(self._insert_settings)
-        if token is not None:
-            settings["insert_deduplication_token"] = token
         with self._writers.client() as client, _errors(f"insert into {table}", BadRows):
-            client.raw_insert(table, insert_block=lines, fmt="JSONEachRow", settings=settings)
+            client.raw_insert(
+                table, insert_block=lines, fmt="JSONEachRow", settings=self._insert_settings
+            )
 
     def command(self, sql: str, /, **params: object) -> None:
         """Run a statement that answers no rows (DDL, INSERT … SELECT)."""

@@ -6,7 +6,6 @@ collector adds no delay. Over its bounds the queue refuses (503, the sender keep
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import Counter, defaultdict
@@ -195,9 +194,8 @@ class Committer:
         """
         if not lines:
             return {}
-        token = hashlib.blake2b(b"".join(line.id.bytes for line in lines)).hexdigest()
         try:
-            self._clickhouse.insert_lines("events", b"\n".join(line.row for line in lines), token)
+            self._clickhouse.insert_lines("events", b"\n".join(line.row for line in lines))
             return {}
         except BadRows as error:
             if len(lines) == 1:

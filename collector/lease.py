@@ -10,18 +10,20 @@ Crash points, and why nothing is lost and nothing counts twice:
    active, and hands in again; without a retry it is case 1.
 3. The collector dies between the insert and marking the lease done. Marker and scores of an event
    are one insert into one part: all of them are there, or none. Events with a marker are not
-   pending. The retry hands in the same rows under the same deduplication token (the lease's id),
-   and ClickHouse drops what it has. Without a retry the lease expires and its events gain an
-   attempt; `work._quarantine` drops attempts of events that are scored by now.
+   pending. The retry writes rows of the same sort keys, of which readers take the newest. Without a
+   retry the lease expires and its events gain an attempt; `work._quarantine` drops attempts of
+   events that are scored by now.
 4. A lease expires while its results are on the way. `claim` refuses it (409) before anything is
    stored, and when it accepts, extends it past the insert.
 5. An insert hangs longer than that, so that two workers hand in the same event. Both write the same
    sort key (project, event, name, source, version); readers take the newest row of a key, merges
    keep only that one.
-6. The same results arrive twice at once (a retry behind a slow first call). Both insert under one
-   token; the second to finish finds the lease done and counts nothing.
+6. The same results arrive twice at once (a retry behind a slow first call). Both write the same
+   sort keys; the second to finish finds the lease done and counts nothing.
 7. All collectors are down for longer than a lease. Workers could not renew, and that is not their
    fault: the collector that comes back extends every active lease once (`revive`).
+8. A worker is so slow that it renews or hands in after its lease was taken for dead. Its results
+   are refused (4), but it is alive: the attempts that its lease had cost are taken back (`forgive`).
 
 Changes of a project's leases are serialised by its row lock (PostgreSQL), or by the one writer that
 SQLite has.
@@ -163,6 +165,20 @@ def let_go(session: Session, row: LeaseRow, state: str, error: str) -> None:
         window.state = "pending"
         if error:
             window.attempts, window.error = window.attempts + 1, error[:MAX_ERROR_CHARS]
+
+
+def forgive(session: Session, row: LeaseRow) -> None:
+    """Take back the attempts that an expired lease had cost: its worker is late, not dead."""
+    if row.state != "expired":
+        return
+    row.state = "late"
+    for attempt in attempts(session, row.project_id, row.event_ids).values():
+        attempt.count -= 1
+        if attempt.count <= 0:
+            session.delete(attempt)
+    window = session.get(WindowRow, row.window_id) if row.window_id else None
+    if window is not None and window.attempts > 0:
+        window.attempts -= 1
 
 
 def revive(session: Session, now: datetime, seconds: float) -> None:

@@ -132,7 +132,8 @@ class Periodic:
         now = self._parts.clock()
         with self._parts.control.session() as session:
             watcher = session.get(DutyRow, self.duties[0].name, with_for_update=True)
-            if watcher is None or watcher.expires_at <= now:
+            alone = self._parts.clickhouse.embedded or watcher is None
+            if alone or watcher.expires_at <= now:
                 lease.revive(session, now, GRACE_SECONDS)
                 tuning.revive(session, now, GRACE_SECONDS)
 

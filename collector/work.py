@@ -74,8 +74,9 @@ def lease_work(body: LeaseRequest, caller: Worker, parts: Parts) -> r.Lease | Re
 def renew(lease_id: str, body: Renewal, caller: Worker, parts: Parts) -> None:
     """Keep a lease."""
     now = parts.clock()
+    _hear(parts, lease_id, caller)
     with parts.control.session() as session:
-        row = _own(session, lease_id, caller)
+        row = lease.find(session, lease_id)
         lease.require_active(row, now)
         row.expires_at = lease.expiry(now, body.lease_seconds)
 
@@ -84,8 +85,8 @@ def renew(lease_id: str, body: Renewal, caller: Worker, parts: Parts) -> None:
 def hand_in_scores(lease_id: str, body: Results, caller: Worker, parts: Parts) -> None:
     """All results of a lease of events. Handing in the same lease again changes nothing."""
     now = parts.clock()
+    _hear(parts, lease_id, caller)
     with parts.control.session() as session:
-        _own(session, lease_id, caller)
         row = lease.claim(session, lease_id, "score", now)
         if row.state == "done":
             return
@@ -98,8 +99,8 @@ def hand_in_scores(lease_id: str, body: Results, caller: Worker, parts: Parts) -
 def hand_in_drift(lease_id: str, body: r.DriftResult, caller: Worker, parts: Parts) -> None:
     """The result of a drift window."""
     now = parts.clock()
+    _hear(parts, lease_id, caller)
     with parts.control.session() as session:
-        _own(session, lease_id, caller)
         row = lease.claim(session, lease_id, "drift", now)
         if row.state == "done":
             return
@@ -113,8 +114,9 @@ def hand_in_drift(lease_id: str, body: r.DriftResult, caller: Worker, parts: Par
 @router.post("/{lease_id}/release", status_code=204)
 def release(lease_id: str, body: Release, caller: Worker, parts: Parts) -> None:
     """Give work back undone; with an error it counts as a failed attempt of its events."""
+    _hear(parts, lease_id, caller)
     with parts.control.session() as session:
-        row = _own(session, lease_id, caller)
+        row = lease.find(session, lease_id)
         if row.state == "active":
             lease.let_go(session, row, "released", body.error)
 
@@ -200,7 +202,7 @@ def _quarantine(parts: Services, session: Session, project: str) -> None:
     done = marks.scored(parts.clickhouse, project, [row.event_id for row in rows])
     hopeless = [row for row in rows if row.event_id not in done]
     markers = [lease.no_scores(row.event_id, row.error) for row in hopeless]
-    _insert_scores(parts, project, markers, None)
+    _insert_scores(parts, project, markers)
     for row in rows:
         session.delete(row)
 
@@ -208,12 +210,16 @@ def _quarantine(parts: Services, session: Session, project: str) -> None:
 # ------------------------------------------------------------------- handing in
 
 
-def _own(session: Session, lease_id: str, caller: Caller) -> LeaseRow:
-    """The lease, if the caller may touch it. Raises Problem 404."""
-    row = lease.find(session, lease_id)
-    if caller.project and caller.project != row.project_id:
-        raise not_found("lease", lease_id)
-    return row
+def _hear(parts: Services, lease_id: str, caller: Caller) -> None:
+    """A worker speaks of a lease: it may, and it is alive. Raises Problem 404.
+
+    A transaction of its own: what follows may be refused, and is then rolled back.
+    """
+    with parts.control.session() as session:
+        row = lease.find(session, lease_id)
+        if caller.project and caller.project != row.project_id:
+            raise not_found("lease", lease_id)
+        lease.forgive(session, row)
 
 
 def _check_results(row: LeaseRow, body: Results) -> None:
@@ -252,10 +258,10 @@ def _store_results(parts: Services, row: LeaseRow, body: Results) -> None:
         for e in body.embeddings
         if e.event_id not in failed
     ]
-    parts.clickhouse.insert("embeddings", vectors, f"{row.id}-embeddings")
+    parts.clickhouse.insert("embeddings", vectors)
     scores = [score for score in body.scores if score.event_id not in failed]
     done = [r.Score(i, marks.MARKER, 1.0, label="ok") for i in row.event_ids if i not in failed]
-    _insert_scores(parts, row.project_id, [*scores, *done], f"{row.id}-scores")
+    _insert_scores(parts, row.project_id, [*scores, *done])
 
 
 def _finish(parts: Services, row: LeaseRow, failed: dict[str, str]) -> None:
@@ -274,7 +280,7 @@ def _finish(parts: Services, row: LeaseRow, failed: dict[str, str]) -> None:
         )
 
 
-def _insert_scores(parts: Services, project: str, scores: list[r.Score], token: str | None) -> None:
+def _insert_scores(parts: Services, project: str, scores: list[r.Score]) -> None:
     now = rfc3339(parts.clock())
     weights = marks.weights(parts.clickhouse, project, list({s.event_id for s in scores}))
     rows: list[dict[str, Any]] = [
@@ -295,7 +301,7 @@ def _insert_scores(parts: Services, project: str, scores: list[r.Score], token: 
         }
         for score in scores
     ]
-    parts.clickhouse.insert("scores", rows, token)
+    parts.clickhouse.insert("scores", rows)
 
 
 def _vector(embedding: r.Embedding) -> list[float]:

@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS {table events} (
 ENGINE = {replacing ingested_at}
 PARTITION BY (project, toMonday(id_time))
 ORDER BY (project, id_time, id)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1,
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
     old_parts_lifetime = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 {distributed events sipHash64(id)}

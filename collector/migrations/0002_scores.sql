@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS {table scores} (
 ENGINE = {replacing computed_at}
 PARTITION BY (project, toMonday(event_time))
 ORDER BY (project, event_time, event_id, name, source, metric_version)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1,
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
     old_parts_lifetime = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 {distributed scores sipHash64(event_id)}

@@ -11,7 +11,6 @@ CREATE TABLE IF NOT EXISTS {table embeddings} (
 ENGINE = {replacing computed_at}
 PARTITION BY (project, toMonday(event_time))
 ORDER BY (project, event_time, event_id, field, model)
-SETTINGS non_replicated_deduplication_window = 1000,
-    old_parts_lifetime = 1, min_compressed_bytes_to_fsync_after_merge = 1;
+SETTINGS old_parts_lifetime = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 {distributed embeddings sipHash64(event_id)}

@@ -60,15 +60,10 @@ class Engine:
 
     def run(self, sql: str, database: str, settings: dict[str, str], params: dict[str, str]):
         """The format and the bytes of the result."""
-        token = settings.pop("insert_deduplication_token", None)
         found = FORMAT.search(sql)
         fmt = found[1] if found else "TabSeparated"
         with self.connection(database, settings) as connection:
-            if token:
-                connection.query(f"SET insert_deduplication_token = {quoted(token)}")
             result = connection.query(sql, fmt, params=params)
-            if token:
-                connection.query("SET insert_deduplication_token = DEFAULT")
         return fmt, result.bytes() or b""
 
     @contextmanager

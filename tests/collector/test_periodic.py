@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 from prometheus_client import generate_latest
 
 from driftline.collector import watch
@@ -99,6 +100,7 @@ def expires_at(front, lease):
         return session.get(LeaseRow, lease["id"]).expires_at
 
 
+@pytest.mark.parametrize("clickhouse_url", ["server"], indirect=True)
 def test_leases_are_not_extended_while_another_collector_watches(front, event, worker, eventually):
     front.send(event())
     lease = worker.lease(lease_seconds=5)

@@ -26,9 +26,9 @@ def scores_of(front, event_id):
 
 
 def stored(front, table):
-    """How many rows the table holds of the project's events, copies included."""
+    """How many rows the table holds of the project's events, each sort key once, as readers do."""
     ((count,),) = front.services.clickhouse.query(
-        f"SELECT count() FROM {table} WHERE project = {{project:String}}",
+        f"SELECT count() FROM {table} FINAL WHERE project = {{project:String}}",
         project=front.get("/v1/drift/status") and project_id(front),
     )
     return count
@@ -115,6 +115,21 @@ def test_a_renewed_lease_is_kept_and_a_lost_one_cannot_be_renewed(front, event, 
     lost = worker.lease(lease_seconds=10)
     clock.advance(seconds=11)
     assert front.post(f"/v1/work/{lost['id']}/renew", {}, expect=409)["code"] == "lease_lost"
+
+
+def test_a_worker_that_is_late_was_not_dead_and_costs_its_events_no_attempt(
+    front, event, uuid7, worker, clock, eventually
+):
+    ids = sent(front, event, uuid7, 2)
+    lease = worker.lease(lease_seconds=5)
+    clock.advance(seconds=6)
+    eventually(lambda: attempts(front) == dict.fromkeys(ids, 1))
+    assert worker.hand_in(lease, expect=409)["code"] == "lease_lost"
+    assert attempts(front) == {}
+    front.post(f"/v1/work/{lease['id']}/renew", {}, expect=409)
+    assert attempts(front) == {}
+    worker.hand_in(worker.lease())
+    assert stored(front, "scores") == 4
 
 
 def test_released_work_is_leased_again_at_once(front, event, uuid7, worker):

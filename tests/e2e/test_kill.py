@@ -293,8 +293,13 @@ def assert_books_balance(api: Api) -> None:
     ids = stored_ids(api)
     assert len(ids) == len(set(ids)) == EVENTS
     overview = api.overview(start=ALL_TIME, buckets=1)
+    scores = {
+        event_id: [s for s in api.scores(event_id) if s.source == "worker"] for event_id in ids
+    }
+    failed = [s for found in scores.values() for s in found if s.label == "failed"]
+    assert failed == []
     assert (overview.events, overview.scored, overview.failed_scoring) == (EVENTS, EVENTS, 0)
-    for event_id in ids:
-        names = Counter(s.name for s in api.scores(event_id) if s.source == "worker")
+    for event_id, found in scores.items():
+        names = Counter(s.name for s in found)
         assert set(names.values()) == {1}, (event_id, names)
         assert names["scored"] == 1 and names["response_perplexity"] == 1
