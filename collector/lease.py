@@ -23,7 +23,7 @@ Crash points, and why nothing is lost and nothing counts twice:
 7. All collectors are down for longer than a lease. Workers could not renew, and that is not their
    fault: the collector that comes back extends every active lease once (`revive`).
 8. A worker is so slow that it renews or hands in after its lease was taken for dead. Its results
-   are refused (4), but it is alive: the attempts that its lease had cost are taken back (`forgive`).
+   are refused (4), but it is alive: the attempts that this cost are taken back (`forgive`).
 
 Changes of a project's leases are serialised by its row lock (PostgreSQL), or by the one writer that
 SQLite has.

@@ -58,7 +58,7 @@ def embedding(event_id, project):
 
 
 def test_the_same_rows_inserted_again_are_rows_of_the_same_key(clickhouse, uuid7):
-    """No log of inserts decides what is new: after kill -9 it may know of rows that are not there."""
+    """No log of inserts decides what is new: after kill -9 it may know more than there is."""
     row = embedding(uuid7(), "again")
     for _ in range(3):
         clickhouse.insert("embeddings", [row])
