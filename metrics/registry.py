@@ -6,31 +6,9 @@ whenever a value computed from the same event could. docs/metrics.md says more o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from .metric import METRIC_SET_VERSION, Card
 
-METRIC_SET_VERSION = "1"
-
-Needs = Literal["prompt", "response", "prompt and response", "response and context"]
-Cost = Literal["microseconds", "milliseconds", "a language model pass", "with another metric"]
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One metric. `low` and `high` bound its values (None: unbounded)."""
-
-    name: str
-    title: str
-    formula: str
-    source: str
-    needs: Needs
-    low: float | None
-    high: float | None
-    unit: str
-    lies: str
-    cost: Cost
-    version: str = METRIC_SET_VERSION
-
+__all__ = ["CARDS", "METRICS", "METRIC_SET_VERSION", "Card"]
 
 _PERPLEXITY = "Jelinek et al. 1977"
 _BITS = "Gao et al. 2020, arXiv 2101.00027, 3.1"
