@@ -132,8 +132,8 @@ class Periodic:
         now = self._parts.clock()
         with self._parts.control.session() as session:
             watcher = session.get(DutyRow, self.duties[0].name, with_for_update=True)
-            alone = self._parts.clickhouse.embedded or watcher is None
-            if alone or watcher.expires_at <= now:
+            nobody = watcher is None or watcher.expires_at <= now
+            if nobody or self._parts.clickhouse.embedded:
                 lease.revive(session, now, GRACE_SECONDS)
                 tuning.revive(session, now, GRACE_SECONDS)
 
