@@ -45,7 +45,7 @@ up: $(STAMP)  ## collector, worker, trainer and dashboard, without the replay
 	@$(BIN)/driftline up
 
 test: $(DEV_STAMP) chromium  ## every test, browser and end-to-end included
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 integrations: $(LIBRARIES)/.installed  ## the SDK inside LiteLLM, LangChain and LlamaIndex (a venv of their own)
 	@$(LIBRARIES)/bin/pytest $(LENIENT) tests/sdk/integrations tests/sdk/test_openai.py tests/sdk/test_anthropic.py
