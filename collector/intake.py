@@ -9,9 +9,9 @@ from driftline.sdk.records import LineProblem
 
 from . import pipeline
 from .batch import Batch, EventLine, ScoreLine
-from .clickhouse import encode
 from .event import Caution, Drop, Event, ScoreFact
 from .pipeline import Arrival
+from .usual_line import read_usual
 from .wire import read_line
 
 
@@ -61,6 +61,10 @@ def _take_line(
         words = f"a line holds at most {max_line_bytes} bytes"
         intake.reject(number, Drop("line_too_large", "", words))
         return
+    event = read_usual(line)
+    if event is not None:
+        take_event(intake, number, event, [], arrival)
+        return
     read = read_line(line)
     if isinstance(read, Drop):
         intake.reject(number, read)
@@ -83,7 +87,7 @@ def take_event(
     if isinstance(ready, Drop):
         intake.reject(number, ready)
         return
-    intake.events.append(EventLine(number, ready.id, encode(ready), ready.sample_weight))
+    intake.events.append(EventLine(number, ready.id, ready.encode(), ready.sample_weight))
     intake.warn(number, str(ready.id), cautions + pipeline.truncations(ready))
 
 

@@ -99,6 +99,8 @@ def redact(event: Event, arrival: Arrival) -> Event | Drop:
 
 def cut_texts(event: Event, arrival: Arrival) -> Event | Drop:
     """Cut what is too long; `truncated` keeps the original lengths in characters."""
+    if _short(event):
+        return event
     cut = _Cut(event.truncated)
     for name in NAMES:
         text = getattr(event, name)
@@ -117,6 +119,20 @@ def cut_texts(event: Event, arrival: Arrival) -> Event | Drop:
         for key, text in event.metadata.items()
     }
     return event
+
+
+def _short(event: Event) -> bool:
+    """Whether nothing can be too long, told by a few sums."""
+    names = (
+        *(event.trace_id, event.span_id, event.parent_id, event.session_id, event.user_id),
+        *(event.name, event.model, event.provider, event.variant, event.prompt_name),
+        *(event.prompt_version, event.environment, event.release, *event.tags),
+        *event.metadata.keys(), *event.metadata.values(),
+    )  # fmt: skip
+    bodies = len(event.output) + sum(map(len, event.context))
+    bodies += sum(len(chat.content) for chat in event.input)
+    short = sum(map(len, names)) <= MAX_NAME_CHARS and len(event.error) <= MAX_ERROR_CHARS
+    return short and bodies <= MAX_TEXT_CHARS
 
 
 class _Cut:

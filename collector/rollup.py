@@ -109,7 +109,10 @@ class Rollup:
                 raise
 
     def repair(self) -> int:
-        """Mark the minutes whose rows do not add up to their events; returns how many."""
+        """Mark the minutes whose rows do not add up to their events; returns how many.
+
+        A copy of an event counts until a merge takes it: its minute is computed once too often.
+        """
         different = self._clickhouse.query(DIFFERENT)
         with self._mutex:
             for project, minute in different:

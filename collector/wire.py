@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 
 from .clock import parse_rfc3339
-from .event import EPOCH, Caution, Chat, Drop, Event, Loss, Reason, ScoreFact, Span
+from .event import EPOCH, MAX_ROLE_CHARS, Caution, Chat, Drop, Event, Loss, Reason, ScoreFact, Span
 
 Json = object
 Line = Event | ScoreFact | Loss
@@ -254,7 +254,7 @@ def _message(value: dict[str, Json], name: str) -> Chat:
     if content is None:  # a call of a tool has no content: keep what it has instead
         rest = {key: item for key, item in value.items() if key not in ("role", "content")}
         content = rest or ""
-    return Chat(str(value["role"])[:64], _content(content, name))
+    return Chat(str(value["role"])[:MAX_ROLE_CHARS], _content(content, name))
 
 
 def _content(value: Json, name: str) -> str:

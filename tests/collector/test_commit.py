@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from driftline.collector.batch import Batch, EventLine, ScoreLine
-from driftline.collector.clickhouse import encode
 from driftline.collector.clock import utc_now
 from driftline.collector.commit import Bounds, Committer
 from driftline.collector.errors import Overloaded, StoreError
@@ -37,7 +36,7 @@ def commit(clickhouse, stored):
 def line(uuid7):
     def make(event_id=None, number=1, **fields):
         event = Event(UUID(event_id or uuid7()), utc_now(), utc_now(), **fields)
-        return EventLine(number, event.id, encode(event), event.sample_weight)
+        return EventLine(number, event.id, event.encode(), event.sample_weight)
 
     return make
 

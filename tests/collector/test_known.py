@@ -5,7 +5,6 @@ from uuid import UUID
 import pytest
 
 from driftline.collector import known
-from driftline.collector.clickhouse import encode
 from driftline.collector.clock import utc_now
 from driftline.collector.event import Event
 from driftline.collector.known import KnownIds
@@ -26,7 +25,7 @@ def store(clickhouse, project, uuid7):
 
     def stored(count=1):
         ids = sorted(UUID(uuid7()) for _ in range(count))
-        rows = [encode(Event(i, utc_now(), utc_now(), project=project)) for i in ids]
+        rows = [Event(i, utc_now(), utc_now(), project=project).encode() for i in ids]
         clickhouse.insert_lines("events", b"\n".join(rows))
         return ids
 

@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 
 from driftline.collector import watch
 from driftline.collector.periodic import DUTY_SECONDS, Duty, Periodic
-from driftline.collector.tables import LeaseRow
+from driftline.collector.tables import DutyRow, LeaseRow
 
 
 def failures(front, step):
@@ -100,10 +100,16 @@ def expires_at(front, lease):
         return session.get(LeaseRow, lease["id"]).expires_at
 
 
+def on_duty(front):
+    with front.services.control.reading() as session:
+        return session.get(DutyRow, "watch") is not None
+
+
 @pytest.mark.parametrize("clickhouse_url", ["server"], indirect=True)
 def test_leases_are_not_extended_while_another_collector_watches(front, event, worker, eventually):
     front.send(event())
     lease = worker.lease(lease_seconds=5)
+    eventually(lambda: on_duty(front))
     before = expires_at(front, lease)
     second = Periodic(front.services)
     second.start()

@@ -5,10 +5,9 @@ from uuid import UUID
 import pytest
 
 from driftline.collector.batch import EventLine
-from driftline.collector.clickhouse import encode
 from driftline.collector.clock import utc_now
 from driftline.collector.event import Event
-from driftline.collector.rollup import Rollup
+from driftline.collector.rollup import DIFFERENT, Rollup
 
 pytestmark = pytest.mark.parametrize(
     "clickhouse_url", ["embedded", "server"], indirect=True, scope="module"
@@ -29,7 +28,7 @@ def insert(clickhouse, uuid7, project):
             Event(UUID(uuid7(START + at)), utc_now(), utc_now(), project=project, **fields)
             for at in offsets
         ]
-        lines = [EventLine(1, event.id, encode(event), 1.0) for event in events]
+        lines = [EventLine(1, event.id, event.encode(), 1.0) for event in events]
         clickhouse.insert_lines("events", b"\n".join(line.row for line in lines))
         return lines
 
@@ -84,7 +83,7 @@ def test_minutes_that_a_crash_left_behind_are_found_at_the_next_start(
     rollup.start()
     eventually(lambda: len(minutes(clickhouse, project)) == 2)
     rollup.close()
-    assert Rollup(clickhouse, utc_now, 60.0).repair() == 0
+    assert project not in {found for found, _ in clickhouse.query(DIFFERENT)}
 
 
 def test_a_close_computes_what_is_dirty(clickhouse, insert, project):
