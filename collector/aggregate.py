@@ -10,11 +10,13 @@ from __future__ import annotations
 PERPLEXITY = ("prompt_perplexity", "response_perplexity")
 BITS_PER_BYTE = ("prompt_bits_per_byte", "response_bits_per_byte")
 
-# The latest score of each name of an event, with the stats and weight of the same row.
-LATEST = """
+# The latest score of each name of an event, with the stats and weight of the same row. A worker's
+# goes before others of the same name: what a person says of a few is no sample of them.
+FIRST = "tuple(source = 'worker', computed_at)"
+LATEST = f"""
 SELECT event_id, event_time, name, latest.1 AS value, latest.2 AS stats, latest.3 AS weight FROM (
     SELECT event_id, event_time, name,
-           argMax(tuple(value, stats, sample_weight), computed_at) AS latest
+           argMax(tuple(value, stats, sample_weight), {FIRST}) AS latest
     FROM scores WHERE <where> GROUP BY event_id, event_time, name
 )
 """

@@ -15,6 +15,7 @@ from uuid import UUID
 from driftline.sdk import records as r
 
 from . import rows
+from .aggregate import FIRST
 from .bodies import by_id, read_bodies
 from .clickhouse import ClickHouse
 from .event import id_time
@@ -80,11 +81,11 @@ class EventStore:
         return read_bodies(self._clickhouse, self._project, ids)
 
     def values(self, ids: Sequence[UUID]) -> dict[UUID, dict[str, float]]:
-        """The latest value of each score of these events, markers left out."""
+        """The latest value of each score of these events, a worker's first, markers left out."""
         if not ids:
             return {}
         sql = f"""
-            SELECT event_id, name, argMax(value, computed_at) FROM scores
+            SELECT event_id, name, argMax(value, {FIRST}) FROM scores
             WHERE {SCORE_IDS} AND name != {{marker:String}} AND value IS NOT NULL
             GROUP BY event_id, name ORDER BY event_id, name
         """

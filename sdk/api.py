@@ -124,6 +124,18 @@ class Api(Calls):
         query = _query(locals())
         return self._one(r.ScoreSeries, "GET", f"/v1/scores/series?{query}")
 
+    def hallucination_rate(self, *, start: str = "", end: str = "") -> r.HallucinationRate:
+        """How many answers hold a hallucination, with its interval (docs/hallucination_rate.md)."""
+        query = _query(locals())
+        return self._one(r.HallucinationRate, "GET", f"/v1/hallucination/rate?{query}")
+
+    def hallucination_unlabelled(
+        self, *, start: str = "", end: str = "", limit: int = 50
+    ) -> list[str]:
+        """Ids of answers to label next: in this order, the labelled ones are a random sample."""
+        query = _query(locals())
+        return self._many(str, "GET", f"/v1/hallucination/unlabelled?{query}", "ids")
+
     def settings(self) -> r.ProjectSettings:
         return self._one(r.ProjectSettings, "GET", "/v1/settings")
 

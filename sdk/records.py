@@ -251,6 +251,28 @@ class ScoreSeries:
     points: list[SeriesPoint]
 
 
+RateMethod = Literal["prediction-powered", "calibrated probabilities", "not enough data"]
+
+
+@dataclass(frozen=True, slots=True)
+class HallucinationRate:
+    """The share of answers that hold a hallucination: [low, high] is the 95 % interval.
+
+    n: answers with a probability; n_labelled: those that a person labelled (a score `hallucination`
+    of 0 or 1, source human). `note` says what the number rests on. None: not enough data.
+    """
+
+    start: str
+    end: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_labelled: int
+    method: RateMethod
+    note: str
+
+
 # --------------------------------------------------------------------- drift
 
 
