@@ -52,10 +52,18 @@ class Sums:
 
     def plus(self, w: float, f: float, y: float) -> Sums:
         """With one more row."""
-        row = (w, w * f, w * y, w * w, w * w * f, w * w * y, w * w * f * f, w * w * f * y)
-        old = (self.w, self.wf, self.wy, self.ww, self.wwf, self.wwy, self.wwff, self.wwfy)
-        new = (a + b for a, b in zip(old, row, strict=True))
-        return Sums(self.n + 1, *new, self.wwyy + w * w * y * y)
+        return Sums(
+            n=self.n + 1,
+            w=self.w + w,
+            wf=self.wf + w * f,
+            wy=self.wy + w * y,
+            ww=self.ww + w * w,
+            wwf=self.wwf + w * w * f,
+            wwy=self.wwy + w * w * y,
+            wwff=self.wwff + w * w * f * f,
+            wwfy=self.wwfy + w * w * f * y,
+            wwyy=self.wwyy + w * w * y * y,
+        )
 
     def variance_of_f(self) -> float:
         """Of the mean prediction."""

@@ -33,6 +33,11 @@ def score_series(project: str, name: str, start: str, end: str) -> r.ScoreSeries
     return found.score_series(name, start=start, end=end, buckets=BUCKETS)
 
 
+@st.cache_data(ttl=SHARED_SECONDS, max_entries=200, show_spinner=False)
+def hallucination_rate(project: str, start: str, end: str) -> r.HallucinationRate:
+    return service().for_project(project).hallucination_rate(start=start, end=end)
+
+
 @st.cache_data(ttl=FIXED_SECONDS, max_entries=100, show_spinner=False)
 def window_values(project: str, window_id: str, side: Literal["reference", "current"]) -> Values:
     """The scores of one side of a window: name to the values of its events."""

@@ -72,6 +72,14 @@ def share(part: float, whole: float) -> str:
     return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """A 95 % interval of a share in words."""
+    if low is None or high is None:
+        return NONE
+    digits = 1 if high - low < 0.02 else 0
+    return f"95 % sure: {100 * low:.{digits}f} to {100 * high:.{digits}f} %"
+
+
 def milliseconds(value: float | None) -> str:
     if value is None:
         return NONE

@@ -66,10 +66,11 @@ def now(project: str, start: str, end: str) -> None:
     """What needs a look, and the key numbers with their course."""
     o = reads.overview(project, start, end)
     risk = reads.score_series(project, "hallucination", start, end)
+    rate = reads.hallucination_rate(project, start, end)
     attention(o)
     first, second = st.columns(4), st.columns(4)
     volume_tiles(o, list(first))
-    quality_tiles(o, risk, list(second))
+    quality_tiles(o, rate, risk, list(second))
 
 
 def attention(o: r.Overview) -> None:
@@ -117,12 +118,12 @@ def stored_of(o: r.Overview) -> str:
     return f"of about {wording.count(round(o.estimated.events))} before sampling"
 
 
-def quality_tiles(o: r.Overview, risk: r.ScoreSeries, columns: list[DeltaGenerator]) -> None:
-    values = [p.value for p in risk.points if p.value is not None]
-    n = sum(p.n for p in risk.points)
-    mean = sum((p.value or 0.0) * p.n for p in risk.points) / n if n else None
-    told = f"mean over {wording.plural(n, 'answer')}" if n else "no context, or no worker"
-    tile(columns[0], "Hallucination risk", wording.number(mean, 2), told, values)
+def quality_tiles(
+    o: r.Overview, rate: r.HallucinationRate, risk: r.ScoreSeries, columns: list[DeltaGenerator]
+) -> None:
+    course = [p.value for p in risk.points if p.value is not None]
+    share = wording.NONE if rate.estimate is None else wording.share(rate.estimate, 1.0)
+    tile(columns[0], "Hallucination rate", share, sureness(rate), course, help=rate.note)
     waiting = f"{wording.count(o.pending)} waiting" if o.pending else "nothing waiting"
     tile(columns[1], "Scored", wording.share(o.scored, o.events), waiting, [])
     cost = [bucket.cost for bucket in o.series]
@@ -133,6 +134,16 @@ def quality_tiles(o: r.Overview, risk: r.ScoreSeries, columns: list[DeltaGenerat
     tile(columns[3], "Open incidents", wording.count(o.open_incidents), state, [])
 
 
+def sureness(rate: r.HallucinationRate) -> str:
+    """The interval in words, and what it rests on."""
+    if rate.estimate is None:
+        return "no context, or no worker"
+    labels = wording.plural(rate.n_labelled, "label")
+    if rate.method == "prediction-powered":
+        return f"{wording.interval(rate.low, rate.high)}, {labels}"
+    return f"{wording.interval(rate.low, rate.high)} if calibrated, {labels}"
+
+
 def tile(
     column: DeltaGenerator,
     label: str,
@@ -140,6 +151,7 @@ def tile(
     told: str,
     course: list[float],
     kind: str = "line",
+    help: str = "",
 ) -> None:
     """A number, what it means, and how it went."""
     column.metric(
@@ -152,6 +164,7 @@ def tile(
         height=172,
         chart_data=course if any(course) else None,
         chart_type="bar" if kind == "bar" else "line",
+        help=help or None,
     )
 
 

@@ -2,15 +2,26 @@
 score.
 """
 
+from functools import partial
+from typing import Literal
+
 import streamlit as st
 
 from driftline.dashboard import markup, wording
 from driftline.dashboard.highlight import highlighted
-from driftline.dashboard.session import PROJECT_KEY, api, current_project, param, set_param
+from driftline.dashboard.session import (
+    PROJECT_KEY,
+    api,
+    current_project,
+    param,
+    set_param,
+    tried,
+)
 from driftline.dashboard.waterfall import label, rows
 from driftline.sdk import records as r
 
 MARKED_BY = ("hallucination",)  # the scores whose spans are shown in the answer
+JUDGED = "hallucination"  # the score that a person's label is of
 SHORT_DOCUMENT = 280
 
 
@@ -32,6 +43,7 @@ def page() -> None:
     conversation, numbers = st.columns([4, 3], gap="medium")
     with conversation:
         messages(event, scores)
+        judge(event, scores)
         context(event)
     with numbers:
         score_table(scores)
@@ -94,6 +106,27 @@ def messages(event: r.Event, scores: list[r.Score]) -> None:
     st.html(highlighted(f"answer{marked}", event.output or "(empty)", spans))
     for name, length in event.truncated.items():
         st.html(markup.quote(f"{name} was cut; it had {wording.count(length)} characters"))
+
+
+def judge(event: r.Event, scores: list[r.Score]) -> None:
+    """A person's yes or no, which corrects the hallucination rate; needs a key that may write."""
+    if event.kind != "llm" or not event.output:
+        return
+    said = next((s.value for s in scores if s.name == JUDGED and s.source == "human"), None)
+    answers = {1.0: "Yes, it says something untrue or unsupported", 0.0: "No, it is sound"}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Is this answer a hallucination?**", width="content")
+        for value, words in answers.items():
+            chosen: Literal["primary", "secondary"] = "primary" if value == said else "secondary"
+            name = "Yes" if value else "No"
+            pressed = st.button(name, key=f"judge {name}", help=words, type=chosen)
+            if pressed and tried(partial(send_label, event.id, value)):
+                st.rerun()
+
+
+def send_label(event_id: str, value: float) -> None:
+    line = {"type": "score", "event_id": event_id, "name": JUDGED, "value": value}
+    api().send_lines([{**line, "source": "human"}])
 
 
 def context(event: r.Event) -> None:

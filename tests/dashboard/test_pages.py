@@ -92,6 +92,20 @@ def test_an_incident_is_acknowledged_from_the_page(app: AppTest, seeded: Any) ->
     assert seeded.api.incident(seeded.incident).acknowledged_by == "Ada"
 
 
+def test_the_overview_tells_the_hallucination_rate_with_its_interval(app: AppTest) -> None:
+    page = open_view(app, "overview.py")
+    tile = next(m for m in page.metric if m.label == "Hallucination rate")
+    assert tile.value == "62.0 %" and "95 % sure: 62.0 to 62.0 %" in tile.delta
+
+
+def test_an_answer_is_labelled_on_its_trace(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "trace.py", trace=seeded.trace)
+    next(b for b in page.button if b.label == "Yes").click().run()
+    assert not page.exception
+    labels = [s for s in seeded.api.scores(seeded.event) if s.source == "human"]
+    assert [(s.name, s.value) for s in labels] == [("hallucination", 1.0)]
+
+
 def test_a_collector_that_does_not_answer_is_said_in_words(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
