@@ -28,14 +28,18 @@ RATE_COLUMNS: list[Column[HallucinationRate]] = [
 
 
 def rate(options: argparse.Namespace) -> int:
-    found = connect_project(options).hallucination_rate(start=options.since, end=options.until)
+    found = connect_project(options).hallucination_rate(
+        start=options.since, end=options.until or ""
+    )
     return show_one(options, found, RATE_COLUMNS)
 
 
 def label(options: argparse.Namespace) -> int:
     """Show answers in random order and store what the person says of each, at once."""
     api = connect_project(options)
-    ids = api.hallucination_unlabelled(start=options.since, end=options.until, limit=options.n)
+    ids = api.hallucination_unlabelled(
+        start=options.since, end=options.until or "", limit=options.n
+    )
     if not ids:
         raise ConfigError("no answer to label in this range: it takes a context and a worker")
     labelled = 0
@@ -77,7 +81,7 @@ def _told(event: Event) -> Iterator[str]:
 def _range(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--since", type=moment, default=moment("7d"), help="time or time ago (default: 7d)")
-    add("--until", type=moment, default="", help="time or time ago (default: now)")
+    add("--until", type=moment, help="time or time ago (default: now)")
 
 
 def _label(parser: argparse.ArgumentParser) -> None:
@@ -105,8 +109,8 @@ COMMANDS = (
             Command(
                 "label",
                 "read answers picked at random and say yes or no",
-                "Shows context, question and answer, and asks. Whenever you stop, the labelled ones "
-                "are a random sample, which is what the correction needs.",
+                "Shows context, question and answer, and asks. Whenever you stop, the "
+                "labelled ones are a random sample, which is what the correction needs.",
                 "driftline hallucination label --project shop -n 50",
                 label,
                 _label,
