@@ -11,9 +11,11 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from . import (
+    cards,
     charts,
     costs,
     drift,
+    fleet,
     health,
     incidents,
     ingest,
@@ -26,6 +28,7 @@ from . import (
     projects,
     rates,
     reads,
+    rescoring,
     retained,
     traces,
     users,
@@ -53,6 +56,7 @@ ROUTERS = (
     health.router,
     projects.router,
     policies.router,
+    cards.router,
     ingest.router,
     reads.router,
     traces.router,
@@ -62,6 +66,8 @@ ROUTERS = (
     costs.router,
     retained.router,
     users.router,
+    rescoring.router,
+    fleet.router,
     work.router,
     drift.router,
     incidents.router,
@@ -121,6 +127,7 @@ def opened(settings: Settings, clock: Clock, meters: Meters) -> Iterator[Service
         rollup.start()
         bodies = Budget(2 * settings.queue_bytes)
         rules = policies.Policies(control)
+        known_cards = cards.Cards(control)
         limits = Limits(settings)
         deleted = Tombstones(control)
         services = Services(
@@ -133,6 +140,7 @@ def opened(settings: Settings, clock: Clock, meters: Meters) -> Iterator[Service
             meters=meters,
             bodies=bodies,
             policies=rules,
+            cards=known_cards,
             scope=Scope(),
             limits=limits,
             tombstones=deleted,

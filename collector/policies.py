@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from driftline.sdk import records as r
 
 from .auth import Caller, require
+from .cards import check_choice
 from .control import Control
 from .redaction import check_settings
 from .services import Parts
@@ -20,6 +21,7 @@ from .tables import ProjectRow
 router = APIRouter(tags=["projects"])
 Reader = Annotated[Caller, Depends(require("read"))]
 Admin = Annotated[Caller, Depends(require("admin"))]
+MetricName = Annotated[str, Field(min_length=1, max_length=100)]
 Dollars = Annotated[float, Field(ge=0, le=1e6)]
 
 CACHE_SECONDS = 5.0  # another collector's change is seen within this time
@@ -51,6 +53,8 @@ class SettingsBody(BaseModel):
     bytes_per_second: int = Field(0, ge=0, le=2**40)
     llm_scope: bool = True
     prices: list[PriceBody] = Field(default_factory=list, max_length=500)
+    metrics_on: list[MetricName] = Field(default_factory=list, max_length=1000)
+    metrics_off: list[MetricName] = Field(default_factory=list, max_length=1000)
 
 
 class Policies:
@@ -86,8 +90,11 @@ def get_settings(caller: Reader, parts: Parts) -> r.ProjectSettings:
 def set_settings(body: SettingsBody, caller: Admin, parts: Parts) -> r.ProjectSettings:
     """Replace the project's settings."""
     check_settings(body.redact, body.redact_patterns)
+    known = parts.cards.of(caller.project)
     with parts.control.session() as session:
         row = session.get_one(ProjectRow, caller.project, with_for_update=True)
+        before = r.decode_record(r.ProjectSettings, row.settings)
+        check_choice(known, before, body.metrics_on, body.metrics_off)
         row.settings = body.model_dump()
     parts.policies.forget(caller.project)
     return parts.policies.of(caller.project)

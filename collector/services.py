@@ -17,6 +17,7 @@ from .rollup import Rollup
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from .cards import Cards
     from .control import Control
     from .otlp_scope import Scope
     from .policies import Policies
@@ -36,6 +37,7 @@ class Services:
     meters: Meters
     bodies: Budget
     policies: Policies
+    cards: Cards
     scope: Scope
     limits: Limits
     tombstones: Tombstones

@@ -273,3 +273,13 @@ class DeletionRow(Table):
     scores: Mapped[int]
     embeddings: Mapped[int]
     __table_args__ = (Index(None, "project_id", "digest"),)
+
+
+class CardRow(Table):
+    """A metric that workers can compute; `project_id` "" is what holds for every project."""
+
+    __tablename__ = "metric_cards"
+    project_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    position: Mapped[int]
+    card: Mapped[dict[str, Any]]

@@ -193,7 +193,9 @@ def _lease_events(parts: Services, project: str, body: LeaseRequest) -> r.Lease 
             return None
         row = lease.take(session, project, body.worker, now, body.lease_seconds, ids)
     events = read_bodies(parts.clickhouse, project, ids)
-    return r.Lease(row.id, "score", project, rfc3339(row.expires_at), events, None)
+    chosen = parts.policies.of(project)
+    on, off = chosen.metrics_on, chosen.metrics_off
+    return r.Lease(row.id, "score", project, rfc3339(row.expires_at), events, None, on, off)
 
 
 def _quarantine(parts: Services, session: Session, project: str) -> None:

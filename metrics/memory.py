@@ -1,7 +1,8 @@
 """Traffic repeats itself: an event with the content of a recent one is not computed again.
 
-Retries, cached answers and canary prompts make equal events. A metric is a pure function of an
-event's content and of the version of the metric set, so their results are copied, not computed.
+Retries, cached answers and canary prompts make equal events. Most metrics are pure functions of an
+event's content, so their results are copied, not computed; those that read more of an event (its
+latency, its metadata) are computed for each.
 """
 
 from __future__ import annotations
@@ -9,50 +10,76 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from driftline.sdk.records import Embedding, Event, Score
 
 from .perplexity import Check, unchecked
-from .scoring import Scored
+from .scoring import Chosen, Scored
 
 CAPACITY_EVENTS = 2_000  # of some 6 kB each: 12 MB
 
-Key = bytes
+Key = tuple[frozenset[str] | None, bytes]
 Results = tuple[tuple[Score, ...], tuple[Embedding, ...]]
 
 
 class Scorer(Protocol):
     """Something that computes the metrics of events."""
 
-    def score(self, events: Sequence[Event], check: Check = unchecked) -> Scored: ...
+    def score(
+        self, events: Sequence[Event], check: Check = unchecked, chosen: Chosen | None = None
+    ) -> Scored: ...
 
 
 class ScoreMemory:
-    """A scorer in front of `scorer` that remembers its last results; failures are not kept."""
+    """A scorer in front of `scorer` that remembers its last results; failures are not kept.
 
-    def __init__(self, scorer: Scorer, capacity: int = CAPACITY_EVENTS) -> None:
+    beyond_content: the metrics whose values it must not copy (`Catalog.beyond_content`).
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        beyond_content: Collection[str] = (),
+        capacity: int = CAPACITY_EVENTS,
+    ) -> None:
         self._scorer = scorer
+        self._beyond_content = frozenset(beyond_content)
         self._capacity = capacity
         self._known: OrderedDict[Key, Results] = OrderedDict()
 
-    def score(self, events: Sequence[Event], check: Check = unchecked) -> Scored:
+    def score(
+        self, events: Sequence[Event], check: Check = unchecked, chosen: Chosen | None = None
+    ) -> Scored:
         """As `scorer.score`, computing each distinct content once; `reused` counts the copies."""
-        keys = {event.id: content_key(event) for event in events}
+        names = None if chosen is None else frozenset(chosen)
+        keys = {event.id: (names, content_key(event)) for event in events}
         first: dict[Key, Event] = {}
         for event in events:
             if keys[event.id] not in self._known:
                 first.setdefault(keys[event.id], event)
-        fresh = self._scorer.score(list(first.values()), check)
+        fresh = self._scorer.score(list(first.values()), check, chosen)
         self._remember(fresh, keys)
         computed = {event.id for event in first.values()}
-        for event in events:
-            if event.id not in computed:
-                self._copy(fresh, event, keys[event.id], first)
+        copies = [event for event in events if event.id not in computed]
+        for event in copies:
+            self._copy(fresh, event, keys[event.id], first)
+        self._compute_own(fresh, copies, check, chosen)
         self._forget()
         return fresh
+
+    def _compute_own(
+        self, scored: Scored, copies: Sequence[Event], check: Check, chosen: Chosen | None
+    ) -> None:
+        """What the copies have of their own."""
+        wanted = self._beyond_content if chosen is None else self._beyond_content & set(chosen)
+        left = [event for event in copies if event.id not in scored.failed]
+        if wanted and left:
+            own = self._scorer.score(left, check, wanted)
+            scored.scores += own.scores
+            scored.failed |= own.failed
 
     def _remember(self, scored: Scored, keys: dict[str, Key]) -> None:
         scores: dict[str, list[Score]] = {}
@@ -62,7 +89,8 @@ class ScoreMemory:
         for embedding in scored.embeddings:
             embeddings.setdefault(embedding.event_id, []).append(embedding)
         for event_id, found in scores.items():
-            self._known[keys[event_id]] = (tuple(found), tuple(embeddings.get(event_id, ())))
+            kept = (score for score in found if score.name not in self._beyond_content)
+            self._known[keys[event_id]] = (tuple(kept), tuple(embeddings.get(event_id, ())))
 
     def _copy(self, scored: Scored, event: Event, key: Key, first: dict[Key, Event]) -> None:
         """The results of an equal event; or, when that one failed, its failure."""
@@ -82,10 +110,11 @@ class ScoreMemory:
             self._known.popitem(last=False)
 
 
-def content_key(event: Event) -> Key:
-    """All that the metrics read of an event, hashed."""
+def content_key(event: Event) -> bytes:
+    """What most metrics read of an event, hashed."""
     messages = [[message.role, message.content] for message in event.input]
-    read = [event.kind, messages, event.output, event.context, event.status]
+    logprobs = event.token_logprobs
+    read = [event.kind, messages, event.output, event.context, event.status, logprobs]
     return hashlib.blake2b(
         json.dumps(read).encode("utf-8", "surrogatepass"), digest_size=16
     ).digest()

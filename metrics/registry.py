@@ -1,20 +1,27 @@
-"""Every metric with its card: what it is, what it needs, when it lies.
+"""The cards of the metrics that a stage of the worker computes in batches, and of the plain texts'.
 
-A new version of the set makes the collector score events again, so `METRIC_SET_VERSION` changes
-whenever a value computed from the same event could. docs/metrics.md says more of each.
+`catalog.py` puts them together with the metrics that are functions of one event; what is in there
+is what the worker computes. docs/metrics.md says more of each.
 """
 
 from __future__ import annotations
 
-from .metric import METRIC_SET_VERSION, Card
+from collections.abc import Callable
 
-__all__ = ["CARDS", "METRICS", "METRIC_SET_VERSION", "Card"]
+from driftline.sdk.records import Event
+
+from . import text
+from .metric import METRIC_SET_VERSION, Card, Metric, Value
+from .prompt import prompt_text
+
+__all__ = ["EMBEDDINGS", "METRIC_SET_VERSION", "STAGES", "TEXT", "Card"]
 
 _PERPLEXITY = "Jelinek et al. 1977"
 _BITS = "Gao et al. 2020, arXiv 2101.00027, 3.1"
+_MINILM = "Reimers & Gurevych 2019, arXiv 1908.10084"
 _OWN = "definition"
 
-METRICS: tuple[Card, ...] = (
+_PERPLEXITIES = (
     Card(
         "prompt_perplexity", "Prompt perplexity", "exp(Σ nll / Σ tokens) of the prompt after BOS",
         _PERPLEXITY, "prompt", 1.0, None, "1",
@@ -38,6 +45,9 @@ METRICS: tuple[Card, ...] = (
         _BITS, "prompt and response", 0.0, None, "bit/byte",
         "copying from the prompt scores low", "with another metric",
     ),
+)  # fmt: skip
+
+_GROUNDING = (
     Card(
         "hallucination", "Hallucination",
         "probability that the answer holds a claim its context does not support",
@@ -50,6 +60,32 @@ METRICS: tuple[Card, ...] = (
         _OWN, "response and context", 0.0, 1.0, "1",
         "on synonyms and inflections", "with another metric",
     ),
+)  # fmt: skip
+
+# Vectors rather than numbers: they have no range, and no row among an event's scores.
+EMBEDDINGS = (
+    Card(
+        "prompt_embedding", "Prompt embedding", "all-MiniLM-L6-v2 of the prompt, of length 1",
+        _MINILM, "prompt", None, None, "vector",
+        "beyond 256 word pieces, which is all that it reads; drift of content needs it",
+        "milliseconds",
+    ),
+    Card(
+        "response_embedding", "Response embedding", "all-MiniLM-L6-v2 of the response, of length 1",
+        _MINILM, "response", None, None, "vector",
+        "beyond 256 word pieces, which is all that it reads; drift of content needs it",
+        "milliseconds",
+    ),
+)  # fmt: skip
+
+# Stage of `scoring.EventScorer` -> what it computes; a stage of which nothing is on is not run.
+STAGES: dict[str, tuple[Card, ...]] = {
+    "hallucination": _GROUNDING,
+    "embedding": EMBEDDINGS,
+    "perplexity": _PERPLEXITIES,
+}
+
+_TEXTS = (
     Card(
         "prompt_length", "Prompt length", "Unicode code points", _OWN, "prompt", 0.0, None,
         "character", "an emoji may be several code points", "microseconds",
@@ -96,4 +132,26 @@ METRICS: tuple[Card, ...] = (
     ),
 )  # fmt: skip
 
-CARDS = {card.name: card for card in METRICS}
+
+def _of_response(describe: Callable[[str], float | None]) -> Callable[[Event], Value]:
+    """A descriptor of a text as a function of an event, about its response."""
+
+    def compute(event: Event) -> Value:
+        if event.status == "error" and not event.output:
+            return Value(None, "no response")
+        value = describe(event.output)
+        return Value(value, "" if value is not None else "too little text")
+
+    return compute
+
+
+def _prompt_length(event: Event) -> Value:
+    return Value(text.length(prompt_text(event)))
+
+
+_FUNCTIONS = {
+    "prompt_length": _prompt_length,
+    **{f"response_{name}": _of_response(describe) for name, describe in text.DESCRIPTORS.items()},
+}
+
+TEXT: tuple[Metric, ...] = tuple(Metric(card, _FUNCTIONS[card.name]) for card in _TEXTS)

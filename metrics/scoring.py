@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from driftline.sdk.records import Embedding, Event, Score
 
-from . import text
+from .catalog import Catalog, installed
 from .embeddings import Embedder, encode_vector
 from .hallucination import hallucination
+from .measure import measured
 from .perplexity import Check, Nll, Pair, PerplexityScorer, unchecked
-from .registry import METRIC_SET_VERSION
+from .prompt import prompt_text, question
+from .registry import STAGES
+
+__all__ = ["EventScorer", "Found", "Scored", "StopScoring", "prompt_text", "question"]
 
 SCORED_KIND = "llm"
 MAX_ERROR_CHARACTERS = 300
 
-Found = list[Score | Embedding]
-Stage = Callable[[Sequence[Event], Check], list[Found]]
-T = TypeVar("T")
+Found = Sequence[Score | Embedding]
+Results = Sequence[Found]
+Chosen = Collection[str]
+Stage = Callable[[Sequence[Event], Check, Chosen], Results]
+Run = Callable[[Sequence[Event], Check], Results]
+RESPONSE_LIKELIHOODS = ("response_perplexity", "response_bits_per_byte")
+VERSIONS = {card.name: card.version for cards in STAGES.values() for card in cards}
 
 
 class StopScoring(Exception):
@@ -44,18 +51,20 @@ class Scored:
 
 
 class EventScorer:
-    """Computes the whole metric set of events with two loaded models."""
+    """Computes the metrics of `catalog` that are chosen, with two loaded models."""
 
     def __init__(
         self,
         perplexity: PerplexityScorer,
         embedder: Embedder,
         *,
+        catalog: Catalog | None = None,
         adjust: Callable[[], None] = unchecked,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._perplexity = perplexity
         self._embedder = embedder
+        self._catalog = catalog or installed()
         self._adjust = adjust
         self._clock = clock
         self.stages: dict[str, Stage] = {
@@ -65,11 +74,14 @@ class EventScorer:
             "perplexity": self._nll,
         }
 
-    def score(self, events: Sequence[Event], check: Check = unchecked) -> Scored:
+    def score(
+        self, events: Sequence[Event], check: Check = unchecked, chosen: Chosen | None = None
+    ) -> Scored:
         """Results of the `llm` events among `events`; other kinds have none.
 
-        `check` is called between pieces of work and may raise StopScoring; so is `adjust`, which
-        follows the machine (`cores.Cores`).
+        `chosen`: the metrics that are wanted, None for those that are on by default; a stage of
+        which none is wanted is not run. `check` is called between pieces of work and may raise
+        StopScoring; so is `adjust`, which follows the machine (`cores.Cores`).
         """
 
         def between() -> None:
@@ -77,16 +89,19 @@ class EventScorer:
             check()
 
         scored = Scored()
+        names = self._catalog.defaults if chosen is None else frozenset(chosen)
         wanted = [event for event in events if event.kind == SCORED_KIND]
         for name, stage in self.stages.items():
+            if name in STAGES and names.isdisjoint(card.name for card in STAGES[name]):
+                continue
             started = self._clock()
-            self._add(name, stage, wanted, between, scored)
+            self._add(name, _with(stage, names), wanted, between, scored)
             scored.seconds[name] = self._clock() - started
         _drop_failed(scored)
         return scored
 
     def _add(
-        self, name: str, stage: Stage, events: Sequence[Event], check: Check, scored: Scored
+        self, name: str, stage: Run, events: Sequence[Event], check: Check, scored: Scored
     ) -> None:
         """Run a stage on all events at once; where that fails, on each event alone."""
         check()
@@ -106,22 +121,28 @@ class EventScorer:
 
     # ------------------------------------------------------------------ stages
 
-    def _text(self, events: Sequence[Event], check: Check) -> list[Found]:
-        return [_descriptors(event) for event in events]
-
-    def _hallucination(self, events: Sequence[Event], check: Check) -> list[Found]:
+    def _text(self, events: Sequence[Event], check: Check, chosen: Chosen) -> Results:
+        """The functions of one event: of texts, of safety, of other packages."""
+        wanted = [metric for name, metric in self._catalog.metrics.items() if name in chosen]
         found = []
         for event in events:
             check()
-            found.append(_grounding(event))
+            found.append([measured(metric, event) for metric in wanted])
         return found
 
-    def _embedding(self, events: Sequence[Event], check: Check) -> list[Found]:
+    def _hallucination(self, events: Sequence[Event], check: Check, chosen: Chosen) -> Results:
+        found = []
+        for event in events:
+            check()
+            found.append([score for score in _grounding(event) if score.name in chosen])
+        return found
+
+    def _embedding(self, events: Sequence[Event], check: Check, chosen: Chosen) -> Results:
         fields = [
             (event.id, name, body)
             for event in events
             for name, body in (("prompt", prompt_text(event)), ("response", event.output))
-            if body.strip()
+            if body.strip() and f"{name}_embedding" in chosen
         ]
         vectors = self._embedder.embed([body for _, _, body in fields])
         label = self._embedder.label
@@ -129,51 +150,34 @@ class EventScorer:
             Embedding(event_id, name, label, encode_vector(vector))
             for (event_id, name, _), vector in zip(fields, vectors, strict=True)
         ]
-        return [list(made)]
+        return [made]
 
-    def _nll(self, events: Sequence[Event], check: Check) -> list[Found]:
-        pairs = [Pair(prompt_text(event), event.output) for event in events]
+    def _nll(self, events: Sequence[Event], check: Check, chosen: Chosen) -> Results:
+        """A response is scored given its prompt, so only the prompt can be had alone."""
+        with_response = any(name in chosen for name in RESPONSE_LIKELIHOODS)
+        pairs = [
+            Pair(prompt_text(event), event.output if with_response else "") for event in events
+        ]
         nlls = self._perplexity.score(pairs, check)
         label = self._perplexity.label
-        return [
+        found = (
             [
                 *_likelihood(event, "prompt", nll.prompt, label),
                 *_likelihood(event, "response", nll.response, label),
             ]
             for event, nll in zip(events, nlls, strict=True)
-        ]
+        )
+        return [[score for score in scores if score.name in chosen] for scores in found]
 
 
-def prompt_text(event: Event) -> str:
-    """The messages' contents without roles, a line end between them, and no retrieved context."""
-    return "\n".join(message.content for message in event.input)
-
-
-def question(event: Event) -> str:
-    """What the user asked last; the whole prompt when no message is a user's."""
-    asked = [message.content for message in event.input if message.role == "user"]
-    return asked[-1] if asked else prompt_text(event)
+def _with(stage: Stage, chosen: Chosen) -> Run:
+    return lambda events, check: stage(events, check, chosen)
 
 
 # ------------------------------------------------------------------ rows of results
 
 
-def _descriptors(event: Event) -> Found:
-    found: Found = [_score(event, "prompt_length", text.length(prompt_text(event)))]
-    if event.status == "error" and not event.output:
-        return [
-            *found,
-            *(_none(event, f"response_{name}", "no response") for name in text.DESCRIPTORS),
-        ]
-    for name, describe in text.DESCRIPTORS.items():
-        value = describe(event.output)
-        found.append(
-            _score(event, f"response_{name}", value, "" if value is not None else "too little text")
-        )
-    return found
-
-
-def _grounding(event: Event) -> Found:
+def _grounding(event: Event) -> list[Score]:
     grounding = hallucination(question(event), event.context, event.output)
     return [
         Score(
@@ -182,54 +186,43 @@ def _grounding(event: Event) -> Found:
             _finite(grounding.probability),
             explanation=grounding.reason,
             spans=list(grounding.sentences),
-            metric_version=METRIC_SET_VERSION,
+            metric_version=VERSIONS["hallucination"],
         ),
-        _score(
-            event,
+        Score(
+            event.id,
             "response_novel_words",
-            grounding.novel_words,
-            grounding.reason if grounding.novel_words is None else "",
+            _finite(grounding.novel_words),
+            explanation=grounding.reason if grounding.novel_words is None else "",
+            metric_version=VERSIONS["response_novel_words"],
         ),
     ]
 
 
-def _likelihood(event: Event, side: str, nll: Nll, model: str) -> Found:
+def _likelihood(event: Event, side: str, nll: Nll, model: str) -> list[Score]:
     """Perplexity and bits per byte of one side, with the sums that aggregate them."""
     stats = {
         "nll_sum": nll.nll_sum,
         "n_tokens": float(nll.n_tokens),
         "n_bytes": float(nll.n_bytes),
     }
-    if not nll.n_tokens or not math.isfinite(nll.nll_sum):
+    values: dict[str, float | None] = {"perplexity": None, "bits_per_byte": None}
+    reason = ""
+    if nll.n_tokens and math.isfinite(nll.nll_sum):
+        values = {"perplexity": nll.perplexity, "bits_per_byte": nll.bits_per_byte}
+    else:
         reason = "the scorer gave no finite number" if nll.n_tokens else f"no {side}"
-        names = (f"{side}_perplexity", f"{side}_bits_per_byte")
-        return [_none(event, name, reason) for name in names]
-    values = {"perplexity": nll.perplexity, "bits_per_byte": nll.bits_per_byte}
     return [
         Score(
             event.id,
             f"{side}_{name}",
             value,
-            stats=stats,
-            metric_version=METRIC_SET_VERSION,
-            model=model,
+            explanation=reason,
+            stats={} if value is None else stats,
+            metric_version=VERSIONS[f"{side}_{name}"],
+            model="" if value is None else model,
         )
         for name, value in values.items()
     ]
-
-
-def _score(event: Event, name: str, value: float | None, explanation: str = "") -> Score:
-    return Score(
-        event.id,
-        name,
-        _finite(value),
-        explanation=explanation,
-        metric_version=METRIC_SET_VERSION,
-    )
-
-
-def _none(event: Event, name: str, explanation: str) -> Score:
-    return _score(event, name, None, explanation)
 
 
 def _finite(value: float | None) -> float | None:

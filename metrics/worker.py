@@ -22,12 +22,14 @@ from driftline.sdk.errors import (
     ConfigError,
     Conflict,
     DriftlineError,
+    Invalid,
     NotFound,
     Unreachable,
 )
 from driftline.sdk.records import DriftTask, Event, Lease
 from driftline.sdk.retry import delay
 
+from .catalog import Catalog, installed
 from .drift import evaluate
 from .errors import ModelError
 from .features import read_features
@@ -70,6 +72,7 @@ class Worker:
         meters: Meters,
         *,
         stop: threading.Event,
+        catalog: Catalog | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -79,6 +82,8 @@ class Worker:
         self._settings = settings
         self._meters = meters
         self._stop = stop
+        self._catalog = catalog or installed()
+        self._announced = False
         self._now = now
         self._timer = timer
         self._scorer: Scorer | None = None
@@ -113,11 +118,23 @@ class Worker:
 
     def _lease(self) -> Lease | None:
         settings = self._settings
+        if not self._announced:
+            self._announce()
         lease = self._api.lease_work(
             settings.name, max_events=settings.max_events, lease_seconds=settings.lease_seconds
         )
         self.health = Health(True, "ok")
         return lease
+
+    def _announce(self) -> None:
+        """Tell the collector once which metrics there are; an older one has no ear for it."""
+        for problem in self._catalog.problems:
+            log.error("metrics left out", problem=problem)
+        try:
+            self._api.announce_metrics(self._catalog.records())
+        except (NotFound, Invalid) as error:
+            log.error("the collector does not take the metrics' cards", error=str(error))
+        self._announced = True
 
     def _retry_seconds(self, error: ApiError, failures: int) -> float:
         self.health = Health(False, f"the collector does not answer as it should: {error}")
@@ -160,7 +177,8 @@ class Worker:
         self._meters.lag_seconds.set(lag_seconds(lease.events, self._now()))
         scorer = self._loaded()
         started = self._timer()
-        scored = scorer.score(lease.events, check)
+        chosen = self._catalog.chosen(lease.metrics_on, lease.metrics_off)
+        scored = scorer.score(lease.events, check, chosen)
         self._deliver(
             check,
             lambda: api.finish_scoring(lease.id, scored.scores, scored.embeddings, scored.failed),
@@ -172,7 +190,7 @@ class Worker:
         """The models; whatever goes wrong with them is no event's fault."""
         if self._scorer is None:
             try:
-                self._scorer = ScoreMemory(self._load())
+                self._scorer = ScoreMemory(self._load(), self._catalog.beyond_content)
             except DriftlineError:
                 raise
             except Exception as error:

@@ -143,6 +143,16 @@ class Api(Calls):
         """Replace the project's settings; they hold within seconds in every collector."""
         return self._one(r.ProjectSettings, "PUT", "/v1/settings", r.encode(settings))
 
+    # -------------------------------------------------------------- metrics
+
+    def metrics(self) -> list[r.MetricCard]:
+        """The metrics that the workers can compute, and which are on in this project."""
+        return self._many(r.MetricCard, "GET", "/v1/metrics", "metrics")
+
+    def announce_metrics(self, cards: Sequence[r.MetricCard]) -> None:
+        """Say what this worker can compute, in place of what the last one said. Needs `work`."""
+        self._request("PUT", "/v1/metrics", {"metrics": [r.encode(card) for card in cards]})
+
     # --------------------------------------------------------------- prices
 
     def costs(self, *, start: str = "", end: str = "") -> list[r.CostRow]:
@@ -282,10 +292,30 @@ class Api(Calls):
         """Give work back undone, at once (graceful stop) or with the error that prevented it."""
         self._request("POST", f"/v1/work/{lease_id}/release", {"error": error})
 
-    def rescore(self, start: str, end: str) -> int:
-        """Mark the events of [start, end) as unscored; returns how many."""
-        body = {"start": start, "end": end}
+    def rescore(self, start: str, end: str, before: str = "") -> int:
+        """Mark the events of [start, end) scored before `before` (now) as unscored; how many."""
+        body = {"start": start, "end": end, "before": before}
         return int(json.loads(self._request("POST", "/v1/work/rescore", body))["events"])
+
+    def quarantine(
+        self, *, start: str = "", end: str = "", limit: int = 100
+    ) -> list[r.Quarantined]:
+        """Events that could not be scored and why, the newest failure first."""
+        path = f"/v1/work/quarantine?{_query(locals())}"
+        return self._many(r.Quarantined, "GET", path, "events")
+
+    def retry_quarantined(self, event_ids: Sequence[str]) -> int:
+        """Let workers try these again (at most 500 a call); returns how many were quarantined."""
+        body = {"ids": list(event_ids)}
+        return int(json.loads(self._request("POST", "/v1/work/quarantine/retry", body))["events"])
+
+    def report_worker(self, report: r.WorkerReport) -> None:
+        """A worker's own numbers, every few seconds. Needs a `work` key."""
+        self._request("POST", "/v1/workers", r.encode(report), retry=False)
+
+    def workers(self) -> list[r.WorkerStatus]:
+        """The workers that reported within the last day and may work for this project."""
+        return self._many(r.WorkerStatus, "GET", "/v1/workers", "workers")
 
     def lease_job(self, executor: str, *, lease_seconds: float = 60.0) -> r.Job | None:
         """A queued job (or one whose executor died), or None. Needs a `work` key."""

@@ -333,6 +333,7 @@ class ProjectSettings:
     retention_days, events_per_second, bytes_per_second: 0 is no limit of the project's own. redact:
     kinds of personal data that are replaced before storage; redact_patterns: regular expressions,
     as well. llm_scope: of OTLP spans, only those about language models and their parents are kept.
+    metrics_on, metrics_off: computed, or not, whatever the metric's default (`MetricCard`).
     """
 
     retention_days: int = 0
@@ -342,6 +343,33 @@ class ProjectSettings:
     llm_scope: bool = True
     prices: list[Price] = field(default_factory=list)
     bytes_per_second: int = 0
+    metrics_on: list[str] = field(default_factory=list)
+    metrics_off: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricCard:
+    """What a metric's number means. `low` and `high` bound it (None: unbounded).
+
+    package: the Python package that it is from. default: whether a project that chose nothing
+    computes it; on: whether this project does. Values of another `version` are never mixed in.
+    """
+
+    name: str
+    title: str
+    group: str
+    package: str
+    formula: str
+    source: str
+    needs: str
+    low: float | None
+    high: float | None
+    unit: str
+    lies: str
+    cost: str
+    version: str
+    default: bool
+    on: bool = True
 
 
 Fate = Literal["keep", "drop", "held"]
@@ -666,7 +694,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Work for one worker until `expires_at`: events to score, or one drift window."""
+    """Work for one worker until `expires_at`: events to score, or one drift window.
+
+    metrics_on, metrics_off: the project's choice, see `ProjectSettings`.
+    """
 
     id: str
     kind: Literal["score", "drift"]
@@ -674,6 +705,53 @@ class Lease:
     expires_at: str
     events: list[Event]
     drift: DriftTask | None
+    metrics_on: list[str] = field(default_factory=list)
+    metrics_off: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An event that could not be scored, the last reason, and since when it is left alone."""
+
+    event_id: str
+    trace_id: str
+    start_time: str
+    name: str
+    model: str
+    reason: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a metric worker says of itself, counted since it started.
+
+    busy_share: of the last minute, the part spent on work. cost_per_1000_events: dollars, None
+    without --cost-per-hour or before the first event. lag_seconds: the age of the oldest event in
+    the last lease since it was ingested.
+    """
+
+    name: str
+    device: str
+    state: Literal["starting", "working", "idle", "stopped"]
+    started_at: str
+    lag_seconds: float
+    tokens_per_second: float
+    events_per_second: float
+    busy_share: float
+    events_scored: int
+    events_failed: int
+    events_reused: int
+    cost_per_1000_events: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A worker's last report, and when it came; `silent`: it should have reported since."""
+
+    report: WorkerReport
+    seen_at: str
+    silent: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from driftline.metrics.memory import ScoreMemory, content_key
 from driftline.metrics.perplexity import Check, unchecked
-from driftline.metrics.scoring import Scored
+from driftline.metrics.scoring import Chosen, Scored
 from driftline.sdk.records import Embedding, Event, Message, Score, decode_record
 
 
@@ -17,7 +17,9 @@ class Lengths:
     def __init__(self) -> None:
         self.computed: list[str] = []
 
-    def score(self, events: Sequence[Event], check: Check = unchecked) -> Scored:
+    def score(
+        self, events: Sequence[Event], check: Check = unchecked, chosen: Chosen | None = None
+    ) -> Scored:
         self.computed += [event.id for event in events]
         scored = Scored()
         for event in events:
@@ -83,3 +85,33 @@ def test_everything_that_metrics_read_is_in_the_key() -> None:
     assert len(keys) == 7
     assert content_key(replace(one, id="b", model="m", user_id="u")) == content_key(one)
     assert content_key(replace(one, output="\ud83d")) != content_key(one)
+
+
+class NamesAndLengths:
+    """Two metrics: one of the answer, one of what else the event carries."""
+
+    def score(
+        self, events: Sequence[Event], check: Check = unchecked, chosen: Chosen | None = None
+    ) -> Scored:
+        found = {"length": lambda e: float(len(e.output)), "name": lambda e: float(len(e.name))}
+        names = found if chosen is None else chosen
+        return Scored([Score(e.id, name, found[name](e)) for e in events for name in names])
+
+
+def test_what_reads_more_than_the_content_is_computed_for_each_event() -> None:
+    memory = ScoreMemory(NamesAndLengths(), {"name"})
+    first = replace(event("a", "four"), name="x")
+    again = replace(event("b", "four"), name="much longer")
+    memory.score([first])
+    scored = memory.score([again])
+    assert scored.reused == 1
+    assert {s.name: s.value for s in scored.scores} == {"length": 4.0, "name": 11.0}
+    assert {s.event_id for s in scored.scores} == {"b"}
+
+
+def test_another_choice_of_metrics_is_another_computation() -> None:
+    memory = ScoreMemory(NamesAndLengths())
+    memory.score([event("a", "four")], chosen={"length"})
+    scored = memory.score([event("b", "four")], chosen={"name"})
+    assert scored.reused == 0
+    assert [s.name for s in scored.scores] == ["name"]

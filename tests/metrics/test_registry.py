@@ -1,31 +1,16 @@
-"""The cards of the metrics."""
-
-from pathlib import Path
-
-import pytest
+"""The cards of what the worker's stages compute, and of the plain descriptors."""
 
 from driftline.metrics import text
-from driftline.metrics.registry import CARDS, METRIC_SET_VERSION, METRICS, Card
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
-
-
-def test_names_are_unique() -> None:
-    assert len(CARDS) == len(METRICS)
-
-
-@pytest.mark.parametrize("card", METRICS, ids=lambda card: card.name)
-def test_a_card_says_everything(card: Card) -> None:
-    words = (card.title, card.formula, card.source, card.unit, card.lies, card.cost)
-    assert all(words)
-    assert card.version == METRIC_SET_VERSION
-    assert card.low is None or card.high is None or card.low < card.high
-
-
-@pytest.mark.parametrize("card", METRICS, ids=lambda card: card.name)
-def test_the_documentation_has_a_card_of_each_metric(card: Card) -> None:
-    assert f"`{card.name}`" in DOCUMENT.read_text("utf-8")
+from driftline.metrics.catalog import built_in
+from driftline.metrics.registry import STAGES, TEXT
 
 
 def test_every_descriptor_has_a_card() -> None:
-    assert {f"response_{name}" for name in text.DESCRIPTORS} <= set(CARDS)
+    assert {f"response_{name}" for name in text.DESCRIPTORS} <= {one.card.name for one in TEXT}
+
+
+def test_all_of_them_are_in_the_catalogue_once() -> None:
+    names = [card.name for cards in STAGES.values() for card in cards]
+    names += [metric.card.name for metric in TEXT]
+    assert len(names) == len(set(names))
+    assert set(names) <= set(built_in().entries)

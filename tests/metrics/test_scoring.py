@@ -6,10 +6,17 @@ from collections.abc import Sequence
 
 import pytest
 
+from driftline.metrics.catalog import built_in, embeddings
 from driftline.metrics.embeddings import Embedder, decode_vector
 from driftline.metrics.perplexity import Check, Pair, PerplexityScorer
-from driftline.metrics.registry import CARDS, METRIC_SET_VERSION
-from driftline.metrics.scoring import EventScorer, Found, StopScoring, prompt_text, question
+from driftline.metrics.scoring import (
+    Chosen,
+    EventScorer,
+    Found,
+    StopScoring,
+    prompt_text,
+    question,
+)
 from driftline.sdk.records import Event, Message, Score
 
 pytestmark = pytest.mark.model
@@ -38,12 +45,14 @@ FREE = dataclasses.replace(
 FAILED_CALL = dataclasses.replace(BLANK, id="failed-call", input=CHAT[:2], status="error")
 SEARCH = dataclasses.replace(BLANK, id="search", kind="retrieval", input=CHAT[1:2])
 EVENTS = [GROUNDED, SEARCH, FREE, FAILED_CALL]
+CATALOG = built_in()
+SCORES = CATALOG.defaults - embeddings()
 LONG = dataclasses.replace(FREE, id="long", output="A longer answer than the others. " * 12)
 
 
 @pytest.fixture(scope="module")
 def events_scorer(scorer: PerplexityScorer, embedder: Embedder) -> EventScorer:
-    return EventScorer(scorer, embedder)
+    return EventScorer(scorer, embedder, catalog=CATALOG)
 
 
 def of(scores: Sequence[Score], event: Event) -> dict[str, Score]:
@@ -58,7 +67,7 @@ def test_every_llm_event_has_every_metric_once_and_other_kinds_have_none(
 ) -> None:
     scored = events_scorer.score(EVENTS)
     for event in (GROUNDED, FREE, FAILED_CALL):
-        assert set(of(scored.scores, event)) == set(CARDS)
+        assert set(of(scored.scores, event)) == SCORES
     assert of(scored.scores, SEARCH) == {}
     assert scored.failed == {}
 
@@ -67,14 +76,14 @@ def test_values_lie_in_the_range_of_their_card_or_say_why_there_is_none(
     events_scorer: EventScorer,
 ) -> None:
     for score in events_scorer.score(EVENTS).scores:
-        card = CARDS[score.name]
+        card = CATALOG.entries[score.name].card
         if score.value is None:
             assert score.explanation, score.name
             continue
         assert math.isfinite(score.value)
         assert card.low is None or score.value >= card.low, score.name
         assert card.high is None or score.value <= card.high, score.name
-        assert score.metric_version == METRIC_SET_VERSION
+        assert score.metric_version == card.version
 
 
 def test_perplexity_carries_the_sums_that_aggregate_it_and_the_model(
@@ -128,16 +137,16 @@ def test_an_event_scores_the_same_whatever_it_is_batched_with(events_scorer: Eve
 def test_an_event_that_raises_fails_alone_and_leaves_no_partial_scores(
     scorer: PerplexityScorer, embedder: Embedder
 ) -> None:
-    def poisoned(events: Sequence[Event], check: Check) -> list[Found]:
+    def poisoned(events: Sequence[Event], check: Check, chosen: Chosen) -> list[Found]:
         if any(event.id == FREE.id for event in events):
             raise ValueError("cannot digest this")
         return []
 
-    strict = EventScorer(scorer, embedder)
+    strict = EventScorer(scorer, embedder, catalog=CATALOG)
     strict.stages["poisoned"] = poisoned
     scored = strict.score([GROUNDED, FREE, FAILED_CALL])
     assert scored.failed == {FREE.id: "poisoned: ValueError: cannot digest this"}
-    assert set(of(scored.scores, GROUNDED)) == set(of(scored.scores, FAILED_CALL)) == set(CARDS)
+    assert set(of(scored.scores, GROUNDED)) == set(of(scored.scores, FAILED_CALL)) == SCORES
     assert of(scored.scores, FREE) == {}
     assert FREE.id not in {embedding.event_id for embedding in scored.embeddings}
 
@@ -170,3 +179,22 @@ def test_the_prompt_is_all_messages_and_the_question_the_last_of_the_user() -> N
     assert prompt_text(GROUNDED).splitlines() == [message.content for message in CHAT]
     assert question(GROUNDED) == "How tall is the Eiffel Tower?"
     assert question(dataclasses.replace(BLANK, input=CHAT[:1])) == "Be brief."
+
+
+def test_only_what_is_chosen_is_computed_and_a_stage_of_nothing_is_not_run(
+    events_scorer: EventScorer,
+) -> None:
+    chosen = {"response_length", "prompt_perplexity", "response_embedding"}
+    scored = events_scorer.score([GROUNDED], chosen=chosen)
+    assert set(of(scored.scores, GROUNDED)) == {"response_length", "prompt_perplexity"}
+    assert [e.field for e in scored.embeddings] == ["response"]
+    assert set(scored.seconds) == {"text", "embedding", "perplexity"}
+    everything = of(events_scorer.score([GROUNDED]).scores, GROUNDED)
+    for name, score in of(scored.scores, GROUNDED).items():
+        assert score.value == pytest.approx(everything[name].value, rel=1e-4)
+
+
+def test_nothing_chosen_costs_no_model_at_all(events_scorer: EventScorer) -> None:
+    scored = events_scorer.score(EVENTS, chosen=())
+    assert (scored.scores, scored.embeddings, scored.tokens) == ([], [], 0)
+    assert set(scored.seconds) == {"text"}

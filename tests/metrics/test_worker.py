@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from driftline.metrics.registry import CARDS
+from driftline.metrics.catalog import built_in, embeddings
 from driftline.metrics.scoring import MAX_ERROR_CHARACTERS
 from driftline.metrics.worker import blame, lag_seconds
 from driftline.sdk.api import Api
@@ -28,6 +28,7 @@ from driftline.sdk.records import Event, Monitor, decode_record
 Wait = Callable[[Callable[[], object], str], None]
 
 ADMIN_KEY = "sk-dl-00000000-an-admin-key-of-the-worker-tests-only"
+SCORES = built_in().defaults - embeddings()
 STOP_SECONDS = 150.0
 HELD_SECONDS = 2.0  # a short lease, for tests in which one runs out
 
@@ -131,7 +132,7 @@ class Site:
     def assert_scored_once(self, ids: Sequence[str]) -> None:
         for event_id in ids:
             scores = self.admin.scores(event_id)
-            assert Counter(score.name for score in scores) == Counter(["scored", *CARDS])
+            assert Counter(score.name for score in scores) == Counter(["scored", *SCORES])
             assert [s.label for s in scores if s.name == "scored"] == ["ok"]
 
     def close(self) -> None:
