@@ -7,7 +7,7 @@ Every other score is the mean weighted with `sample_weight`.
 
 from __future__ import annotations
 
-PERPLEXITY = ("prompt_perplexity", "response_perplexity")
+PERPLEXITY = ("prompt_perplexity", "response_perplexity", "provider_perplexity")
 BITS_PER_BYTE = ("prompt_bits_per_byte", "response_bits_per_byte")
 
 # The latest score of each name of an event, with the stats and weight of the same row. A worker's
@@ -23,7 +23,7 @@ SELECT event_id, event_time, name, latest.1 AS value, latest.2 AS stats, latest.
 # The aggregate of rows of LATEST that share a name.
 VALUE = """
 multiIf(
-    any(name) IN ('prompt_perplexity', 'response_perplexity'),
+    any(name) IN ('prompt_perplexity', 'response_perplexity', 'provider_perplexity'),
         exp(sum(stats['nll_sum']) / nullIf(sum(stats['n_tokens']), 0)),
     any(name) IN ('prompt_bits_per_byte', 'response_bits_per_byte'),
         sum(stats['nll_sum']) / log(2) / nullIf(sum(stats['n_bytes']), 0),

@@ -87,6 +87,15 @@ def test_a_perplexity_is_aggregated_from_its_statistics(front, event, uuid7):
     assert point["value"] == pytest.approx(11 / math.log(2) / 44)
 
 
+def test_so_is_the_perplexity_by_the_providers_own_numbers(front, event, uuid7):
+    lines = [event(id=uuid7(START + i)) for i in range(2)]
+    front.send(*lines)
+    for line, nll, tokens in zip(lines, (2.0, 9.0), (1, 10), strict=True):
+        stats = {"nll_sum": nll, "n_tokens": tokens}
+        worker_score(front, line["id"], "provider_perplexity", 99.0, stats)
+    assert values(front, "provider_perplexity")[0]["value"] == pytest.approx(math.exp(1.0))
+
+
 def values(front, name):
     points = front.get("/v1/scores/series", name=name, **WINDOW)["points"]
     return [point for point in points if point["n"]]
