@@ -58,10 +58,14 @@ NAMES = f"""
 SELECT DISTINCT name FROM scores
 WHERE {SCORES_WITHIN} AND name != {{marker:String}} AND value IS NOT NULL ORDER BY name
 """
+# Values of another version of the metric are of another metric; people's scores have none.
+ONE_VERSION = """
+AND (source != 'worker' OR {version:String} = '' OR metric_version = {version:String})
+"""
 SERIES = f"""
 SELECT toUnixTimestamp(event_time) - toUnixTimestamp(event_time) % {{seconds:UInt32}} AS bucket,
        {aggregate.VALUE}, count()
-FROM ({aggregate.LATEST.replace("<where>", SCORES_WITHIN + "AND name = {name:String}")})
+FROM ({aggregate.LATEST.replace("<where>", SCORES_WITHIN + "AND name = {name:String}" + ONE_VERSION)})
 WHERE value IS NOT NULL GROUP BY bucket ORDER BY bucket
 """
 
@@ -114,9 +118,10 @@ def score_names(caller: Reader, parts: Parts, window: Within) -> Response:
 def score_series(
     name: str, caller: Reader, parts: Parts, window: Within, buckets: Buckets = 60
 ) -> Response:
-    """One score over time; a bucket without values has the value null."""
+    """One score over time, of the metric's version of today; a bucket without values has null."""
     seconds = window.bucket_seconds(buckets)
-    bounds = _bounds(caller.project, window)
+    version = parts.cards.versions(caller.project).get(name, "")
+    bounds = {**_bounds(caller.project, window), "version": version}
     found = {
         bucket: r.SeriesPoint(rfc3339(_at(bucket)), _finite(value), n)
         for bucket, value, n in parts.clickhouse.query(SERIES, name=name, seconds=seconds, **bounds)

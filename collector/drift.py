@@ -31,7 +31,8 @@ WHERE project = {project:String} AND ({window_id:String} = '' OR window_id = {wi
 ORDER BY computed_at DESC LIMIT {limit:UInt32}
 """
 
-# One row an event, in the order asked; the latest value of each vector and score.
+# One row an event, in the order asked; the latest value of each vector and score. Of a metric that
+# changed only the version of today counts, so that a window is never compared across versions.
 FEATURES = """
 SELECT toString(id) AS event_id, p.vector AS prompt, q.vector AS response, s.scores AS scores
 FROM (SELECT arrayJoin({ids:Array(UUID)}) AS id,
@@ -51,6 +52,9 @@ LEFT JOIN (SELECT event_id,
                  FROM scores
                  WHERE project = {project:String} AND source = 'worker' AND value IS NOT NULL
                    AND name != 'scored'
+                   AND metric_version = transform(toString(name), {metrics:Array(String)},
+                                                  {versions:Array(String)},
+                                                  toString(metric_version))
                    AND event_id IN {ids:Array(UUID)} AND event_time
                    BETWEEN {first:DateTime64(3, 'UTC')} AND {last:DateTime64(3, 'UTC')}
                  GROUP BY event_id, metric)
@@ -137,6 +141,7 @@ def features(
             raise not_found("drift window", window_id)
         reference = session.get_one(ReferenceRow, window.reference_id)
     row: WindowRow | ReferenceRow = window if side == "current" else reference
+    versions = parts.cards.versions(caller.project)
     data = parts.clickhouse.raw(
         FEATURES,
         "ArrowStream",
@@ -144,6 +149,8 @@ def features(
         ids=[UUID(event_id) for event_id in row.event_ids],
         first=row.start.replace("T", " ").rstrip("Z"),
         last=row.end.replace("T", " ").rstrip("Z"),
+        metrics=list(versions),
+        versions=list(versions.values()),
     )
     return Response(data, media_type="application/vnd.apache.arrow.stream")
 
