@@ -15,19 +15,22 @@ Papers: Jelinek et al. 1977 (perplexity); Gao et al. 2020, arXiv 2101.00027, 3.1
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
 
-from .batches import by_length, halving
+from driftline.sdk.records import TextSpan
+
 from .convert import go_offline
 from .errors import ModelUnsuitable
+from .lanes import Check as Check
+from .lanes import unchecked as unchecked
 from .models import ResolvedModel
+from .passes import Passes, Row
+from .surprise import surprises
 from .text import well_formed
 
 if TYPE_CHECKING:
@@ -36,15 +39,7 @@ if TYPE_CHECKING:
 WINDOW_TOKENS = 2048
 MAX_TOKENS = 512  # of each text: enough to tell texts apart, and a bound on what one event costs
 CHARACTERS_PER_TOKEN = 16  # longer texts are cut before tokenising; prose has about 4.5
-CHUNK_ROWS = 256  # of logits: 256 × 49,152 × 4 bytes = 50 MB, where 2,048 rows are 403 MB
-BUDGET_TOKENS = {"cpu": 2048, "cuda": 32768}
 RESHAPED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
-
-Check = Callable[[], None]
-
-
-def unchecked() -> None:
-    """Nobody wants to stop the work between two batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +78,16 @@ class Pair(NamedTuple):
 
 
 class PairNll(NamedTuple):
+    """`surprises`: the words of the response that the scorer expected least."""
+
     prompt: Nll
     response: Nll
+    surprises: tuple[TextSpan, ...] = ()
+
+    @property
+    def whole(self) -> Nll:
+        """Prompt and response together; the separator between them counts for neither."""
+        return self.prompt + self.response
 
 
 class Window(NamedTuple):
@@ -104,37 +107,12 @@ def windows(length: int, window: int, stride: int) -> list[Window]:
     return found
 
 
-def token_nll(
-    hidden: Tensor,
-    head: Callable[[Tensor], Tensor],
-    labels: Tensor,
-    chunk_rows: int = CHUNK_ROWS,
-) -> Tensor:
-    """NLL in nats, float32 [n], of `labels` [n] under the logits `head(hidden)` [n, vocabulary].
-
-    `hidden` is [n, width]; the logits exist for `chunk_rows` rows at a time only.
-    """
-    parts = []
-    for start in range(0, len(labels), chunk_rows):
-        logits = head(hidden[start : start + chunk_rows]).float()
-        wanted = labels[start : start + chunk_rows]
-        picked = logits.gather(1, wanted[:, None])[:, 0]
-        parts.append(torch.logsumexp(logits, dim=1) - picked)
-    return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)
-
-
 class _Text(NamedTuple):
     """The scored part of a text."""
 
     ids: list[int]
     n_bytes: int
-
-
-class _Job(NamedTuple):
-    """One window of one sequence."""
-
-    sequence: int
-    window: Window
+    offsets: list[tuple[int, int]]  # of the characters of each token
 
 
 class PerplexityScorer:
@@ -147,27 +125,32 @@ class PerplexityScorer:
         label: str,
         *,
         window_tokens: int = WINDOW_TOKENS,
+        stride_tokens: int = 0,
         max_tokens: int = MAX_TOKENS,
         separator: str = "\n",
         budget_tokens: int = 0,
+        least_shared: int = 0,
     ) -> None:
-        """`budget_tokens` bounds a padded batch; 0 is the device's default."""
+        """A stride of 0 tokens is half a window; `budget_tokens`, `least_shared`: see `Passes`."""
         _check_plain_logits(model)
         self.label = label
         self.model = model
-        self._decoder: Any = model.get_decoder()  # type: ignore[no-untyped-call]
-        self._head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
         self.tokenizer = tokenizer
         self._bos = _bos(tokenizer)
-        self._device = model.device
-        self._window = min(window_tokens, int(model.config.max_position_embeddings))
+        self.window = min(window_tokens, int(model.config.max_position_embeddings))
+        self.stride = stride_tokens or max(1, self.window // 2)
         self._max_tokens = max_tokens
-        self._budget = budget_tokens or BUDGET_TOKENS.get(model.device.type, BUDGET_TOKENS["cpu"])
+        self._passes = Passes(model, budget_tokens=budget_tokens, least_shared=least_shared)
         self._separator = self._ids(separator)
 
     @classmethod
-    def load(cls, model: ResolvedModel, device: str, dtype: torch.dtype) -> PerplexityScorer:
-        """Weights and tokenizer from `model.path`, offline; raises ModelUnsuitable."""
+    def load(
+        cls, model: ResolvedModel, device: str, dtype: torch.dtype, *, compiled: bool = False
+    ) -> PerplexityScorer:
+        """Weights and tokenizer from `model.path`, offline; raises ModelUnsuitable.
+
+        compiled: let torch.compile make kernels, which takes minutes and a C++ compiler.
+        """
         go_offline()
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -178,7 +161,10 @@ class PerplexityScorer:
             model.path, dtype=dtype, local_files_only=True, use_safetensors=True
         )
         suffix = "" if dtype == torch.float32 else f"+{str(dtype).removeprefix('torch.')}"
-        return cls(weights.to(device).eval(), tokenizer, model.label + suffix)
+        made = cls(weights.to(device).eval(), tokenizer, model.label + suffix)
+        if compiled:
+            made._passes.compile()
+        return made
 
     def score(self, pairs: Sequence[Pair], check: Check = unchecked) -> list[PairNll]:
         """Statistics of each pair, in order, whatever it is batched with.
@@ -192,47 +178,21 @@ class PerplexityScorer:
             for p, r in zip(prompts, responses, strict=True)
         ]
         nlls = self.nll(sequences, check)
-        return [_split(n, p, r) for n, p, r in zip(nlls, prompts, responses, strict=True)]
+        parts = zip(pairs, nlls, prompts, responses, strict=True)
+        return [_split(pair.response, n, p, r) for pair, n, p, r in parts]
 
     def nll(
         self, sequences: Sequence[Sequence[int]], check: Check = unchecked
     ) -> list[list[float]]:
         """NLL (nats) of each token after the first of each sequence of ids."""
-        found = [[0.0] * (len(ids) - 1) for ids in sequences]
-        stride = max(1, self._window // 2)
-        jobs = [
-            _Job(index, window)
-            for index, ids in enumerate(sequences)
-            for window in windows(len(ids), self._window, stride)
+        cut = [windows(len(ids), self.window, self.stride) for ids in sequences]
+        rows = [
+            Row(ids[window.start : window.end], window.first - window.start)
+            for ids, parts in zip(sequences, cut, strict=True)
+            for window in parts
         ]
-        lengths = [job.window.end - job.window.start for job in jobs]
-        for batch in by_length(lengths, self._budget):
-            check()
-            chosen = [jobs[index] for index in batch]
-            for job, values in zip(chosen, self._run(sequences, chosen), strict=True):
-                found[job.sequence][job.window.first - 1 : job.window.end - 1] = values
-        return found
-
-    def _run(self, sequences: Sequence[Sequence[int]], jobs: list[_Job]) -> list[list[float]]:
-        return halving(lambda part: self._forward(sequences, part), jobs)
-
-    @torch.inference_mode()
-    def _forward(self, sequences: Sequence[Sequence[int]], jobs: list[_Job]) -> list[list[float]]:
-        """One pass, padded on the right: what comes after a token cannot change its NLL."""
-        rows = [list(sequences[job.sequence][job.window.start : job.window.end]) for job in jobs]
-        longest = max(len(row) for row in rows)
-        ids = torch.tensor([row + [self._bos] * (longest - len(row)) for row in rows])
-        real = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
-        counts = [job.window.end - job.window.first for job in jobs]
-        wanted = torch.zeros_like(real, dtype=torch.bool)
-        for index, job in enumerate(jobs):
-            offset = job.window.start
-            wanted[index, job.window.first - offset : job.window.end - offset] = True
-        ids, real, wanted = (t.to(self._device) for t in (ids, real, wanted))
-        hidden = self._decoder(input_ids=ids, attention_mask=real, use_cache=False)
-        before = hidden.last_hidden_state[:, :-1][wanted[:, 1:]]
-        values = iter(token_nll(before, self._head, ids[wanted]).tolist())
-        return [list(itertools.islice(values, count)) for count in counts]
+        found = iter(self._passes.nll(rows, check))
+        return [[value for _ in parts for value in next(found)] for parts in cut]
 
     def _ids(self, text: str) -> list[int]:
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
@@ -257,22 +217,24 @@ class PerplexityScorer:
     def _kept(
         self, text: str, ids: list[int], offsets: list[tuple[int, int]], *, last: bool
     ) -> _Text:
-        if len(ids) <= self._max_tokens:
-            return _Text(ids, len(text.encode()) if ids else 0)
+        most = self._max_tokens
+        if len(ids) <= most:
+            return _Text(ids, len(text.encode()) if ids else 0, offsets)
         if last:
-            kept = text[offsets[-self._max_tokens][0] :]
-            return _Text(ids[-self._max_tokens :], len(kept.encode()))
-        kept = text[: offsets[self._max_tokens - 1][1]]
-        return _Text(ids[: self._max_tokens], len(kept.encode()))
+            kept = text[offsets[-most][0] :]
+            return _Text(ids[-most:], len(kept.encode()), offsets[-most:])
+        kept = text[: offsets[most - 1][1]]
+        return _Text(ids[:most], len(kept.encode()), offsets[:most])
 
 
-def _split(nll: list[float], prompt: _Text, response: _Text) -> PairNll:
+def _split(response: str, nll: list[float], prompt: _Text, scored: _Text) -> PairNll:
     """The prompt's tokens come first, the response's last; the separator's count for neither."""
     head = nll[: len(prompt.ids)]
-    tail = nll[len(nll) - len(response.ids) :]
+    tail = nll[len(nll) - len(scored.ids) :]
     return PairNll(
         Nll(math.fsum(head), len(head), prompt.n_bytes),
-        Nll(math.fsum(tail), len(tail), response.n_bytes),
+        Nll(math.fsum(tail), len(tail), scored.n_bytes),
+        surprises(response, scored.offsets, tail),
     )
 
 

@@ -3,23 +3,18 @@
 import json
 import math
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
-from torch.nn import functional
 
 from driftline.metrics.perplexity import (
     Nll,
     Pair,
     PairNll,
     PerplexityScorer,
-    token_nll,
     windows,
 )
 
@@ -32,44 +27,7 @@ FRENCH = Pair("What is the capital of France?", "The capital of France is Paris.
 LIKELIHOODS = st.builds(Nll, st.floats(0, 1e4), st.integers(1, 10_000), st.integers(1, 50_000))
 
 
-def linear_head(width: int, vocabulary: int) -> Callable[[Tensor], Tensor]:
-    weights = torch.randn(vocabulary, width, generator=torch.Generator().manual_seed(1))
-    return lambda hidden: hidden @ weights.T
-
-
-def rows(n: int, width: int, vocabulary: int) -> tuple[Tensor, Tensor]:
-    source = torch.Generator().manual_seed(2)
-    hidden = torch.randn(n, width, generator=source)
-    return hidden, torch.randint(vocabulary, (n,), generator=source)
-
-
 # ------------------------------------------------------------------ pure functions
-
-
-def test_uniform_logits_have_the_perplexity_of_the_vocabulary() -> None:
-    hidden, labels = rows(50, 8, 1000)
-    nll = token_nll(hidden, lambda h: h.new_zeros(len(h), 1000), labels)
-    assert Nll(float(nll.sum()), 50, 1).perplexity == pytest.approx(1000.0, rel=1e-5)
-
-
-def test_token_nll_is_torchs_cross_entropy() -> None:
-    hidden, labels = rows(300, 16, 500)
-    head = linear_head(16, 500)
-    expected = functional.cross_entropy(head(hidden), labels, reduction="none")
-    assert torch.allclose(token_nll(hidden, head, labels), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("chunk_rows", [1, 7, 299, 300, 10_000])
-def test_the_size_of_a_chunk_changes_nothing(chunk_rows: int) -> None:
-    hidden, labels = rows(300, 16, 500)
-    head = linear_head(16, 500)
-    whole = token_nll(hidden, head, labels, chunk_rows=300)
-    assert torch.allclose(token_nll(hidden, head, labels, chunk_rows), whole, atol=1e-5)
-
-
-def test_no_rows_have_no_nll() -> None:
-    hidden, labels = rows(0, 16, 500)
-    assert token_nll(hidden, linear_head(16, 500), labels).shape == (0,)
 
 
 @given(st.integers(0, 400), st.integers(2, 64), st.data())
