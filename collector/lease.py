@@ -35,7 +35,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from driftline.sdk import records as r
@@ -76,7 +76,9 @@ def take(
     now: datetime,
     seconds: float,
     event_ids: list[str],
+    *,
     window_id: str = "",
+    lane: str = "",
 ) -> LeaseRow:
     """A new lease of these events, or of this window."""
     row = LeaseRow(
@@ -87,6 +89,7 @@ def take(
         state="active",
         event_ids=event_ids,
         window_id=window_id,
+        lane=lane,
         created_at=now,
         expires_at=now + timedelta(seconds=seconds),
     )
@@ -193,12 +196,6 @@ def prune(session: Session, now: datetime) -> None:
     ended = LeaseRow.state != "active"
     old = LeaseRow.expires_at < now - timedelta(days=KEEP_DAYS)
     session.execute(delete(LeaseRow).where(ended, old))
-
-
-def last_served(session: Session) -> dict[str, datetime]:
-    """When each project last got a worker, as far as is remembered."""
-    query = select(LeaseRow.project_id, func.max(LeaseRow.created_at)).group_by(LeaseRow.project_id)
-    return dict(session.execute(query).all())
 
 
 def exhausted(session: Session, project: str) -> list[AttemptRow]:

@@ -21,7 +21,8 @@ MARKER = "scored"
 
 # An event's latest marker, for events at or after {since_time}.
 LATEST = """
-SELECT event_id, argMax(value, computed_at) AS done, argMax(label, computed_at) AS label
+SELECT event_id, argMax(value, computed_at) AS done, argMax(label, computed_at) AS label,
+       argMax(explanation, computed_at) AS reason, max(computed_at) AS at
 FROM scores
 WHERE project = {project:String} AND name = 'scored' AND source = 'worker'
   AND metric_version = {version:String} AND event_time >= {since_time:DateTime64(3, 'UTC')}
@@ -33,6 +34,22 @@ SELECT min(id_time), count() FROM events
 WHERE project = {project:String} AND ingested_at >= {since:DateTime64(6, 'UTC')}
 """
 
+# Events that have a marker, whatever it says.
+MARKED = """
+SELECT event_id FROM scores
+WHERE project = {project:String} AND name = 'scored' AND source = 'worker'
+  AND metric_version = {version:String} AND event_time >= {since_time:DateTime64(3, 'UTC')}
+"""
+
+# Never marked, and made just now: `since_time` is when "now" begins.
+FRESH = f"""
+SELECT id FROM events
+WHERE project = {{project:String}} AND ingested_at >= {{since:DateTime64(6, 'UTC')}}
+  AND id_time >= {{since_time:DateTime64(3, 'UTC')}}
+  AND id NOT IN ({MARKED}) AND id NOT IN {{held:Array(UUID)}}
+GROUP BY id ORDER BY UUIDv7ToDateTime(id), id LIMIT {{limit:UInt32}}
+"""
+
 PENDING = f"""
 SELECT id, min(ingested_at) AS arrived
 FROM events
@@ -41,8 +58,10 @@ WHERE project = {{project:String}} AND ingested_at >= {{since:DateTime64(6, 'UTC
 GROUP BY id
 """
 
+# All that is pending and not fresh: made before {fresh_from}, or marked before (rescored, retried).
 OLDEST = f"""
 SELECT id FROM ({PENDING}) WHERE id NOT IN {{held:Array(UUID)}}
+  AND (UUIDv7ToDateTime(id) < {{fresh_from:DateTime64(3, 'UTC')}} OR id IN ({MARKED}))
 ORDER BY UUIDv7ToDateTime(id), id LIMIT {{limit:UInt32}}
 """
 
@@ -67,7 +86,9 @@ SCORED = f"""
 SELECT id, min(ingested_at) AS arrived FROM events
 WHERE project = {{project:String}}
   AND id_time >= {{start:DateTime64(3, 'UTC')}} AND id_time < {{end:DateTime64(3, 'UTC')}}
-  AND id IN (SELECT event_id FROM ({LATEST}) WHERE done = 1)
+  AND id IN (
+      SELECT event_id FROM ({LATEST}) WHERE done = 1 AND at < {{before:DateTime64(6, 'UTC')}}
+  )
 GROUP BY id
 """
 
@@ -77,6 +98,26 @@ SELECT {{project:String}}, id, 'scored', 0, 'worker', {{version:String}},
        {{now:DateTime64(6, 'UTC')}}
 FROM ({SCORED})
 """
+
+QUARANTINED = f"""
+SELECT event_id, reason, at FROM ({LATEST})
+WHERE done = 1 AND label = 'failed' AND UUIDv7ToDateTime(event_id) < {{end:DateTime64(3, 'UTC')}}
+ORDER BY at DESC, event_id LIMIT {{limit:UInt32}}
+"""
+
+FAILED = f"""
+SELECT event_id FROM ({LATEST})
+WHERE done = 1 AND label = 'failed' AND event_id IN {{ids:Array(UUID)}}
+"""
+
+UNMARK_FAILED = f"""
+INSERT INTO scores (project, event_id, name, value, source, metric_version, computed_at)
+SELECT {{project:String}}, event_id, 'scored', 0, 'worker', {{version:String}},
+       {{now:DateTime64(6, 'UTC')}}
+FROM ({FAILED})
+"""
+
+ARRIVAL_OF = f"SELECT min(ingested_at), count() FROM events WHERE {IDS}"
 
 ARRIVED = """
 SELECT min(ingested_at), count() FROM events
@@ -92,6 +133,15 @@ WEIGHTS = f"SELECT id, any(sample_weight) FROM events WHERE {IDS} GROUP BY id"
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """An event in quarantine: why, and since when."""
+
+    id: UUID
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Marked:
     """An event in event order, and whether it is scored: "ok", "failed" or "" (pending)."""
 
@@ -100,10 +150,36 @@ class Marked:
     label: str
 
 
-def pending(
-    clickhouse: ClickHouse, project: str, since: datetime, held: Collection[UUID], limit: int
+def fresh(
+    clickhouse: ClickHouse,
+    project: str,
+    since: datetime,
+    fresh_from: datetime,
+    held: Collection[UUID],
+    limit: int,
 ) -> list[UUID]:
-    """The oldest pending events that arrived at or after `since`, without the `held` ones."""
+    """The oldest events made at or after `fresh_from` that were never marked; none `held`."""
+    found = clickhouse.query(
+        FRESH,
+        project=project,
+        version=METRIC_SET_VERSION,
+        since=since,
+        since_time=fresh_from,
+        held=list(held),
+        limit=limit,
+    )
+    return [event_id for (event_id,) in found]
+
+
+def oldest(
+    clickhouse: ClickHouse,
+    project: str,
+    since: datetime,
+    fresh_from: datetime,
+    held: Collection[UUID],
+    limit: int,
+) -> list[UUID]:
+    """The oldest pending events that are not `fresh`, of those that arrived at or after `since`."""
     first = _first_time(clickhouse, project, since)
     if first is None:
         return []
@@ -113,6 +189,7 @@ def pending(
         version=METRIC_SET_VERSION,
         since=since,
         since_time=first,
+        fresh_from=fresh_from,
         held=list(held),
         limit=limit,
     )
@@ -176,19 +253,60 @@ def first_arrival(
 
 
 def unmark(
-    clickhouse: ClickHouse, project: str, start: datetime, end: datetime, now: datetime
+    clickhouse: ClickHouse,
+    project: str,
+    start: datetime,
+    end: datetime,
+    before: datetime,
+    now: datetime,
 ) -> int:
-    """Mark the scored events of [start, end) as pending; returns how many."""
+    """Mark the events of [start, end) that were scored before `before` as pending; their number."""
     asked = {
         "project": project,
         "version": METRIC_SET_VERSION,
         "since_time": start,
         "start": start,
         "end": end,
+        "before": before,
     }
     ((count,),) = clickhouse.query(f"SELECT count() FROM ({SCORED})", **asked)
     if count:
         clickhouse.command(UNMARK, now=now, **asked)
+    return int(count)
+
+
+def quarantined(
+    clickhouse: ClickHouse, project: str, start: datetime, end: datetime, limit: int
+) -> list[Failed]:
+    """The events of [start, end) that could not be scored, the newest failure first."""
+    found = clickhouse.query(
+        QUARANTINED,
+        project=project,
+        version=METRIC_SET_VERSION,
+        since_time=start,
+        end=end,
+        limit=limit,
+    )
+    return [Failed(event_id, reason, at) for event_id, reason, at in found]
+
+
+def arrival_of(clickhouse: ClickHouse, project: str, ids: Sequence[UUID]) -> datetime | None:
+    """When the first of these events arrived; None when none of them is stored."""
+    ((first, count),) = clickhouse.query(ARRIVAL_OF, **by_id(project, ids))
+    return first if count else None
+
+
+def unmark_failed(clickhouse: ClickHouse, project: str, ids: Sequence[UUID], now: datetime) -> int:
+    """Mark those of the events that are in quarantine as pending; returns how many."""
+    asked: dict[str, object] = {
+        "project": project,
+        "version": METRIC_SET_VERSION,
+        "since_time": id_time(min(ids, key=lambda i: i.int)),
+        "ids": [str(event_id) for event_id in ids],
+    }
+    ((count,),) = clickhouse.query(f"SELECT count() FROM ({FAILED})", **asked)
+    if count:
+        clickhouse.command(UNMARK_FAILED, now=now, **asked)
     return int(count)
 
 

@@ -50,6 +50,7 @@ class ProjectRow(Table):
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     reference_id: Mapped[str] = mapped_column(String(40), default="")
     scored_through: Mapped[datetime | None]  # every event ingested before it is scored
+    turns: Mapped[int] = mapped_column(default=0)  # leases of events given, for `turns.order`
 
 
 class KeyRow(Table):
@@ -67,7 +68,10 @@ class KeyRow(Table):
 
 
 class LeaseRow(Table):
-    """Work that a worker holds until `expires_at`. `state`: active, done, expired, released."""
+    """Work that a worker holds until `expires_at`. `state`: active, done, expired, released.
+
+    `lane` is that of `turns`, "" for a drift window.
+    """
 
     __tablename__ = "leases"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -77,9 +81,20 @@ class LeaseRow(Table):
     state: Mapped[str] = mapped_column(String(10))
     event_ids: Mapped[list[str]]
     window_id: Mapped[str] = mapped_column(String(40))
+    lane: Mapped[str] = mapped_column(String(10), default="")
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     __table_args__ = (Index(None, "project_id", "state"), Index(None, "state", "expires_at"))
+
+
+class WorkerRow(Table):
+    """What a metric worker last said of itself; `project_id` "" serves all projects."""
+
+    __tablename__ = "workers"
+    project_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    seen_at: Mapped[datetime]
+    report: Mapped[dict[str, Any]]
 
 
 class AttemptRow(Table):

@@ -8,28 +8,26 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from driftline.sdk import records as r
 
-from . import lease, marks, watch
+from . import lease, marks, turns, watch
 from .auth import Caller, require
 from .bodies import read_bodies
-from .clock import parse_rfc3339, rfc3339
+from .clock import rfc3339
 from .problem import NOTHING, Problem, not_found
 from .services import Parts, Services
-from .tables import AttemptRow, LeaseRow, ProjectRow
+from .tables import AttemptRow, LeaseRow
 
 router = APIRouter(prefix="/v1/work", tags=["work"])
 Worker = Annotated[Caller, Depends(require("work", project=False))]
-Admin = Annotated[Caller, Depends(require("admin"))]
 VECTOR_BYTES = 4
 MAX_DIMENSIONS = 8192
 MAX_RESULTS = 50_000
@@ -55,19 +53,17 @@ class Release(BaseModel):
     error: str = Field("", max_length=2000)
 
 
-class Rescore(BaseModel):
-    start: str
-    end: str
-
-
 @router.post("/lease", response_model=None, responses={200: {"model": r.Lease}, **NOTHING})
 def lease_work(body: LeaseRequest, caller: Worker, parts: Parts) -> r.Lease | Response:
-    """Work for a worker, or 204: a drift window first, else the oldest pending events."""
-    for project in _projects_by_turn(parts, caller):
-        found = _lease_window(parts, project, body) or _lease_events(parts, project, body)
-        if found is not None:
-            return found
-    return Response(status_code=204)
+    """Work for a worker, or 204: a drift window first, else events, fresh ones first (`turns`)."""
+    with parts.control.reading() as session:
+        order = turns.order(session, caller.project)
+    found: r.Lease | None = None
+    for project in dict.fromkeys(turn.project for turn in order):
+        found = found or _lease_window(parts, project, body)
+    for turn in order:
+        found = found or _lease_events(parts, turn, body)
+    return found or Response(status_code=204)
 
 
 @router.post("/{lease_id}/renew", status_code=204)
@@ -121,50 +117,7 @@ def release(lease_id: str, body: Release, caller: Worker, parts: Parts) -> None:
             lease.let_go(session, row, "released", body.error)
 
 
-@router.post("/rescore")
-def rescore(body: Rescore, caller: Admin, parts: Parts) -> dict[str, int]:
-    """Mark the scored events of [start, end) as pending, so that workers score them again.
-
-    The watermark is lowered first and in a transaction of its own, so that a crash after the marks
-    were written leaves no event behind it; it follows the events of the time span, scored or not,
-    so that calling again after such a crash lowers it again.
-    """
-    start, end = _time(body.start, "start"), _time(body.end, "end")
-    first = marks.first_arrival(parts.clickhouse, caller.project, start, end)
-    if first is None:
-        return {"events": 0}
-    with parts.control.session() as session:
-        _lower_watermark(session, caller.project, first)
-    with parts.control.session() as session:
-        _lower_watermark(session, caller.project, first)
-        return {"events": marks.unmark(parts.clickhouse, caller.project, start, end, parts.clock())}
-
-
-def _lower_watermark(session: Session, project_id: str, first: datetime) -> None:
-    project = lease.lock_project(session, project_id)
-    if project.scored_through is not None:
-        project.scored_through = min(project.scored_through, first)
-
-
-def _time(text: str, field: str) -> datetime:
-    try:
-        return parse_rfc3339(text)
-    except (ValueError, OverflowError):
-        message = f"{field} must be an RFC 3339 time such as 2026-01-31T09:30:00Z"
-        raise Problem(422, "invalid_field", message, field=field) from None
-
-
 # -------------------------------------------------------------------- leasing
-
-
-def _projects_by_turn(parts: Services, caller: Caller) -> list[str]:
-    """The caller's project, or all of them, the one served longest ago first."""
-    if caller.project:
-        return [caller.project]
-    with parts.control.reading() as session:
-        served = lease.last_served(session)
-        ids = session.scalars(select(ProjectRow.id).order_by(ProjectRow.created_at)).all()
-    return sorted(ids, key=lambda project: served.get(project, lease.LONG_AGO))
 
 
 def _lease_window(parts: Services, project: str, body: LeaseRequest) -> r.Lease | None:
@@ -173,25 +126,32 @@ def _lease_window(parts: Services, project: str, body: LeaseRequest) -> r.Lease 
         window = watch.waiting(session, project)
         if window is None:
             return None
-        row = lease.take(session, project, body.worker, now, body.lease_seconds, [], window.id)
+        row = lease.take(
+            session, project, body.worker, now, body.lease_seconds, [], window_id=window.id
+        )
         window.state = "leased"
         task = watch.task(session, window)
     return r.Lease(row.id, "drift", project, rfc3339(row.expires_at), [], task)
 
 
-def _lease_events(parts: Services, project: str, body: LeaseRequest) -> r.Lease | None:
-    now = parts.clock()
+def _lease_events(parts: Services, turn: turns.Turn, body: LeaseRequest) -> r.Lease | None:
+    now, project = parts.clock(), turn.project
+    find = marks.fresh if turn.lane == "fresh" else marks.oldest
     with parts.control.session() as session:
         locked = lease.lock_project(session, project)
         since = locked.scored_through or lease.LONG_AGO
         _quarantine(parts, session, project)
         held = lease.held_events(session, project, now)
-        waiting = marks.pending(parts.clickhouse, project, since, held, body.max_events)
+        fresh_from = turns.fresh_from(now)
+        waiting = find(parts.clickhouse, project, since, fresh_from, held, body.max_events)
         tried = lease.attempts(session, project, map(str, waiting))
         ids = lease.solo(waiting, tried, body.max_events)
         if not ids:
             return None
-        row = lease.take(session, project, body.worker, now, body.lease_seconds, ids)
+        row = lease.take(
+            session, project, body.worker, now, body.lease_seconds, ids, lane=turn.lane
+        )
+        locked.turns += 1
     events = read_bodies(parts.clickhouse, project, ids)
     chosen = parts.policies.of(project)
     on, off = chosen.metrics_on, chosen.metrics_off

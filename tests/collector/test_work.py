@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from driftline.collector import work
 from driftline.collector.lease import KEEP_DAYS
-from driftline.collector.tables import AttemptRow, LeaseRow
+from driftline.collector.tables import AttemptRow, LeaseRow, ProjectRow
 
 
 def sent(front, event, uuid7, count, start_ms=1_750_000_000_000, **fields):
@@ -270,7 +270,7 @@ def test_what_arrives_after_the_watermark_moved_is_found(
 
     def moved():
         with front.services.control.reading() as session:
-            row = session.get(work.ProjectRow, project_id(front))
+            row = session.get(ProjectRow, project_id(front))
             return row.scored_through and (clock() - row.scored_through).total_seconds() < 300
 
     eventually(moved)
@@ -300,7 +300,7 @@ def test_rescoring_reaches_behind_the_watermark(front, event, uuid7, worker, clo
 
     def watermark():
         with front.services.control.reading() as session:
-            return session.get(work.ProjectRow, project_id(front)).scored_through
+            return session.get(ProjectRow, project_id(front)).scored_through
 
     eventually(lambda: watermark() and (clock() - watermark()).total_seconds() < 600)
     front.post("/v1/work/rescore", {"start": "2025-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"})
