@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from driftline.sdk.choice import range_words
 from driftline.sdk.records import Event, Score, TextSpan
 
 from .metric import Card, Metric, Value
@@ -59,15 +60,10 @@ def _number(card: Card, value: float) -> float:
     low = -math.inf if card.low is None else card.low
     high = math.inf if card.high is None else card.high
     if not low <= number <= high:
-        raise Unusable(f"{number:g} is outside of the card's range, {range_words(card)}")
+        raise Unusable(
+            f"{number:g} is outside of the card's range, {range_words(card.low, card.high)}"
+        )
     return number
-
-
-def range_words(card: Card) -> str:
-    """The range of a card: `≥ 0`, `0 to 1`, or `any number`."""
-    if card.low is None:
-        return "any number" if card.high is None else f"≤ {card.high:g}"
-    return f"≥ {card.low:g}" if card.high is None else f"{card.low:g} to {card.high:g}"
 
 
 def _finite(value: float) -> float:

@@ -46,3 +46,10 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 def _or(names: list[str]) -> str:
     return " or ".join(names)
+
+
+def range_words(low: float | None, high: float | None) -> str:
+    """The range of a metric: `≥ 0`, `0 to 1`, or `any number`."""
+    if low is None:
+        return "any number" if high is None else f"≤ {high:g}"
+    return f"≥ {low:g}" if high is None else f"{low:g} to {high:g}"

@@ -10,7 +10,18 @@ from collections.abc import Sequence
 
 from driftline.sdk.errors import ApiError, ConfigError, DriftlineError, Unreachable
 
-from . import hallucination, platform, prices, privacy, quality, services, traffic, transfer, upkeep
+from . import (
+    hallucination,
+    metrics,
+    platform,
+    prices,
+    privacy,
+    quality,
+    services,
+    traffic,
+    transfer,
+    upkeep,
+)
 from .command import Command, add_connection
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -34,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     *upkeep.COMMANDS,
     *platform.COMMANDS,
     *quality.COMMANDS,
+    *metrics.COMMANDS,
     *hallucination.COMMANDS,
     *prices.COMMANDS,
     *privacy.COMMANDS,
