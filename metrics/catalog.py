@@ -32,7 +32,7 @@ RESERVED = frozenset({"scored"})  # the collector's marker
 MAX_CHARACTERS = 2000  # of each text of a card
 GROUPS = {"hallucination": "Hallucination", "embedding": "Embeddings", "perplexity": "Perplexity"}
 # Functions of one event that ship with Driftline: group, module and its name for them.
-OWN_MODULES: tuple[tuple[str, str, str], ...] = ()
+OWN_MODULES: tuple[tuple[str, str, str], ...] = (("Uncertainty", "uncertainty", "UNCERTAINTY"),)
 
 
 class CatalogError(MetricsError):
@@ -86,9 +86,8 @@ class Catalog:
     @cached_property
     def beyond_content(self) -> frozenset[str]:
         """Those that may differ between two events of the same prompt, response and context."""
-        return frozenset(
-            name for name, metric in self.metrics.items() if metric.card.needs == "the whole event"
-        )
+        more = ("the whole event", "token log-probabilities")
+        return frozenset(name for name, metric in self.metrics.items() if metric.card.needs in more)
 
     @cached_property
     def defaults(self) -> frozenset[str]:

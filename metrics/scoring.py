@@ -235,7 +235,7 @@ def _sort_into(scored: Scored, found: Sequence[Score | Embedding]) -> None:
             scored.embeddings.append(item)
         else:
             scored.scores.append(item)
-            if item.name.endswith("_perplexity"):
+            if item.model and item.name.endswith("_perplexity"):  # of ours, not a provider's
                 scored.tokens += int(item.stats.get("n_tokens", 0))
 
 

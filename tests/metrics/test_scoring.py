@@ -131,7 +131,8 @@ def test_an_event_scores_the_same_whatever_it_is_batched_with(events_scorer: Eve
     alone = of(events_scorer.score([GROUNDED]).scores, GROUNDED)
     together = of(events_scorer.score([LONG, GROUNDED, FREE]).scores, GROUNDED)
     for name, score in alone.items():
-        assert together[name].value == pytest.approx(score.value, rel=1e-4), name
+        expected = None if score.value is None else pytest.approx(score.value, rel=1e-4)
+        assert together[name].value == expected, name
 
 
 def test_an_event_that_raises_fails_alone_and_leaves_no_partial_scores(
@@ -165,7 +166,7 @@ def test_the_work_can_be_stopped_in_the_middle(events_scorer: EventScorer) -> No
 
 def test_it_counts_tokens_and_seconds_of_each_stage(events_scorer: EventScorer) -> None:
     scored = events_scorer.score([GROUNDED])
-    perplexities = [s for s in scored.scores if s.name.endswith("_perplexity")]
+    perplexities = [s for s in scored.scores if s.name.endswith("_perplexity") and s.model]
     assert scored.tokens == sum(score.stats["n_tokens"] for score in perplexities)
     assert set(scored.seconds) == set(events_scorer.stages)
 
