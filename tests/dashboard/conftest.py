@@ -16,6 +16,7 @@ from uuid import UUID
 
 import pytest
 
+from driftline.metrics.catalog import built_in
 from driftline.sdk import records as r
 from driftline.sdk.api import Api
 from driftline.supervisor.ports import free_port
@@ -29,6 +30,11 @@ HOSTILE = (
 )
 ANSWER = f"Boil it for nine minutes. {HOSTILE} It was invented in 1712."
 PROJECT = "kitchen <b>&amp;</b>"
+HOSTILE_CARD = r.MetricCard(
+    name="from_elsewhere", title=HOSTILE, group="spice-metrics", package="spice-metrics",
+    formula=HOSTILE, source=HOSTILE, needs="response", low=None, high=None, unit="1", lies=HOSTILE,
+    cost="microseconds", version="3", default=False,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ def seeded(collector: str, wait_for: Callable[[Callable[[], Any]], Any]) -> Iter
     monitor = r.Monitor(reference_events=REFERENCE, window_events=WINDOW, finetune="auto")
     api.set_monitor(monitor)
     api.create_webhook("http://127.0.0.1:9/nobody-listens")
+    api.announce_metrics([*built_in().records(), HOSTILE_CARD])
     ids = send_events(api)
     drain(api, wait_for)
     windows = wait_for(lambda: len(found := api.drift_windows()) == 2 and found)

@@ -36,6 +36,7 @@ PAGES = {
     "traces": ("Traces", "Select a row"),
     "trace": ("Trace", "Scores"),
     "finetuning": ("Fine-tuning", "Registered models"),
+    "metrics": ("Metrics", "A choice holds for events"),
     "settings": ("Settings", "API keys"),
 }
 

@@ -120,3 +120,51 @@ def test_a_wrong_key_is_said_in_words(app: AppTest, monkeypatch: pytest.MonkeyPa
     page = app.run()
     assert not page.exception
     assert "key" in page.error[0].value
+
+
+def test_the_metrics_page_shows_every_card_and_whose_it_is(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "metrics.py")
+    cards = seeded.api.metrics()
+    assert len(page.toggle) == len(cards) > 10
+    assert {toggle.value for toggle in page.toggle} == {True, False}
+    text = words(page)
+    assert all(card.name in text and card.lies in text for card in cards)
+    assert any(
+        "spice" in expander.label and "package" in expander.label for expander in page.expander
+    )
+    sources = [element.proto.body for element in page.get("html")]
+    assert not any("<script" in source or "<img" in source for source in sources)
+
+
+def test_cards_are_found_by_a_word_of_theirs(app: AppTest) -> None:
+    page = open_view(app, "metrics.py")
+    page.text_input(key="find").set_value("covington").run()
+    assert "No metric" in words(page)
+    page.text_input(key="find").set_value("type_token").run()
+    assert len(page.toggle) == 1
+
+
+def test_a_metric_is_turned_off_and_on_from_the_page(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "metrics.py")
+
+    def toggle() -> Any:
+        return next(t for t in page.toggle if "/response_words/" in t.key)
+
+    assert toggle().value is True
+    toggle().set_value(False).run()
+    assert not page.exception
+    assert seeded.api.settings().metrics_off == ["response_words"]
+    assert toggle().value is False
+    toggle().set_value(True).run()
+    assert seeded.api.settings().metrics_off == []
+
+
+def test_a_key_that_may_only_look_is_told_so_and_the_toggle_goes_back(
+    app: AppTest, seeded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_API_KEY", seeded.api.create_key("read").secret)
+    page = open_view(app, "metrics.py")
+    next(t for t in page.toggle if "/response_words/" in t.key).set_value(False).run()
+    assert "admin" in page.error[0].value
+    assert seeded.api.settings().metrics_off == []
+    assert next(t for t in page.toggle if "/response_words/" in t.key).value is True
