@@ -45,6 +45,9 @@ INSERT_SETTINGS: dict[str, Any] = {
     "input_format_skip_unknown_fields": 0,
     "max_partitions_per_insert_block": 0,  # a batch may span the ten years that are accepted
 }
+# Less than one piece of parallel parsing: more threads would only hand it around.
+PARALLEL_BYTES = 10 * 2**20
+ONE_THREAD = {"max_threads": 1, "max_insert_threads": 1, "input_format_parallel_parsing": 0}
 
 
 class ClickHouse:
@@ -172,10 +175,11 @@ class ClickHouse:
         """Write rows that are JSON lines already."""
         if not lines:
             return
+        settings = self._insert_settings
+        if len(lines) < PARALLEL_BYTES:
+            settings = settings | ONE_THREAD
         with self._writers.client() as client, _errors(f"insert into {table}", BadRows):
-            client.raw_insert(
-                table, insert_block=lines, fmt="JSONEachRow", settings=self._insert_settings
-            )
+            client.raw_insert(table, insert_block=lines, fmt="JSONEachRow", settings=settings)
 
     def command(self, sql: str, /, **params: object) -> None:
         """Run a statement that answers no rows (DDL, INSERT … SELECT)."""
