@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .batches import by_length, halving
+from .batches import Budget, by_length
 from .lanes import Check, side_by_side, unchecked
 from .prefixes import LEAST_SHARED_TOKENS, families
 
@@ -85,7 +85,7 @@ class Passes:
         self._decoder: Any = model.get_decoder()  # type: ignore[no-untyped-call]
         self._head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
         self._device = model.device
-        self._budget = budget_tokens or BUDGET_TOKENS.get(kind, BUDGET_TOKENS["cpu"])
+        self._budget = Budget(budget_tokens or BUDGET_TOKENS.get(kind, BUDGET_TOKENS["cpu"]))
         self._cached = CACHED_TOKENS.get(kind, CACHED_TOKENS["cpu"])
         self._least = least_shared or LEAST_SHARED_TOKENS
         self._shares = _keeps_all(model)
@@ -130,7 +130,7 @@ class Passes:
                 ]
                 batches += [
                     _Batch([family.members[place] for place in batch], known, beginning.past)
-                    for batch in by_length(lengths, self._budget)
+                    for batch in by_length(lengths, self._budget.now)
                 ]
             yield batches
 
@@ -152,7 +152,9 @@ class Passes:
 
     def _batch(self, rows: Sequence[Row], batch: _Batch) -> list[list[float]]:
         members = [rows[index] for index in batch.members]
-        return halving(lambda part: self._forward(part, batch.known, batch.past), members)
+        return self._budget.halving(
+            lambda part: self._forward(part, batch.known, batch.past), members
+        )
 
     @torch.inference_mode()
     def _forward(self, rows: list[Row], known: int, past: Any) -> list[list[float]]:

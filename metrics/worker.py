@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import structlog
 
@@ -26,13 +28,16 @@ from driftline.sdk.errors import (
     NotFound,
     Unreachable,
 )
-from driftline.sdk.records import DriftTask, Event, Lease
+from driftline.sdk.records import DriftTask, Event, Lease, WorkerReport
 from driftline.sdk.retry import delay
 
+from .activity import Activity
 from .catalog import Catalog, installed
 from .drift import evaluate
 from .errors import ModelError
 from .features import read_features
+from .frugal import Frugal
+from .heartbeat import Heartbeat
 from .memory import ScoreMemory, Scorer
 from .meters import Meters
 from .renewal import Renewal
@@ -50,12 +55,17 @@ log = structlog.get_logger("driftline.worker")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """`name` tells workers apart in the collector; a lease is for `lease_seconds`, renewed."""
+    """`name` tells workers apart in the collector; a lease is for `lease_seconds`, renewed.
+
+    cost_per_hour: dollars for this process's share of its machine; 0: unknown.
+    """
 
     name: str
     max_events: int = MAX_EVENTS
     lease_seconds: float = LEASE_SECONDS
     once: bool = False
+    device: str = "auto"
+    cost_per_hour: float = 0.0
 
 
 class Worker:
@@ -77,6 +87,7 @@ class Worker:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.health = Health(False, "starting")
+        self.device = settings.device
         self._api = api
         self._load = load
         self._settings = settings
@@ -87,10 +98,48 @@ class Worker:
         self._now = now
         self._timer = timer
         self._scorer: Scorer | None = None
+        self._started_at = now()
+        self._ended = False
+        self._counts: Counter[str] = Counter()
+        self._lag_seconds = 0.0
+        self._activity = Activity(timer, settings.cost_per_hour)
+        meters.follow(self._activity)
         self._projects: dict[str, Api] = {}
 
     def run(self) -> None:
         """The loop. Raises AuthError for a key that may not work, ModelError for bad weights."""
+        with Heartbeat(self._api, self.report):
+            try:
+                self._loop()
+            finally:
+                self._ended = True
+
+    def report(self) -> WorkerReport:
+        """What the collector shows of this worker."""
+        numbers = self._activity.numbers()
+        return WorkerReport(
+            name=self._settings.name,
+            device=self.device,
+            state=self._state(),
+            started_at=self._started_at.isoformat(),
+            lag_seconds=self._lag_seconds,
+            tokens_per_second=numbers.tokens_per_second,
+            events_per_second=numbers.events_per_second,
+            busy_share=numbers.busy_share,
+            events_scored=self._counts["scored"] + self._counts["reused"],
+            events_failed=self._counts["failed"],
+            events_reused=self._counts["reused"],
+            cost_per_1000_events=numbers.cost_per_1000_events,
+        )
+
+    def _state(self) -> Literal["starting", "working", "idle", "stopped"]:
+        if self._ended:
+            return "stopped"
+        if self._activity.working:
+            return "working"
+        return "idle" if self.health.ready else "starting"
+
+    def _loop(self) -> None:
         idle_seconds = FIRST_IDLE_SECONDS
         failures = 0
         while not self._stop.is_set():
@@ -107,12 +156,13 @@ class Worker:
                 continue
             failures = 0
             if lease is not None:
-                self._do(lease)
+                with self._activity.work():
+                    self._do(lease)
                 idle_seconds = FIRST_IDLE_SECONDS
             elif self._settings.once:
                 return
             else:
-                self._meters.lag_seconds.set(0)
+                self._lagging(0.0)
                 self._stop.wait(idle_seconds)
                 idle_seconds = min(2 * idle_seconds, MAX_IDLE_SECONDS)
 
@@ -161,6 +211,8 @@ class Worker:
                 log.error("lease not finished", lease=lease.id, error=type(error).__name__)
                 outcome = self._give_up(api, lease, renewal, blame(error))
         self._meters.leases.labels(lease.kind, outcome).inc()
+        if outcome != "finished":
+            self._outcome("lost" if outcome == "lost" else "returned", len(lease.events))
         if outcome == "lost":
             log.warning("lease lost, its results are dropped", lease=lease.id)
 
@@ -174,7 +226,7 @@ class Worker:
         return self._score_events(api, lease, check)
 
     def _score_events(self, api: Api, lease: Lease, check: Callable[[], None]) -> str:
-        self._meters.lag_seconds.set(lag_seconds(lease.events, self._now()))
+        self._lagging(lag_seconds(lease.events, self._now()))
         scorer = self._loaded()
         started = self._timer()
         chosen = self._catalog.chosen(lease.metrics_on, lease.metrics_off)
@@ -190,7 +242,9 @@ class Worker:
         """The models; whatever goes wrong with them is no event's fault."""
         if self._scorer is None:
             try:
-                self._scorer = ScoreMemory(self._load(), self._catalog.beyond_content)
+                self._scorer = ScoreMemory(
+                    Frugal(self._load(), self._settings.max_events), self._catalog.beyond_content
+                )
             except DriftlineError:
                 raise
             except Exception as error:
@@ -243,12 +297,21 @@ class Worker:
             self._projects[project] = self._api.for_project(project)
         return self._projects[project]
 
+    def _lagging(self, seconds: float) -> None:
+        self._lag_seconds = seconds
+        self._meters.lag_seconds.set(seconds)
+
+    def _outcome(self, outcome: str, events: int) -> None:
+        self._counts[outcome] += events
+        self._meters.events.labels(outcome).inc(events)
+
     def _count(self, lease: Lease, scored: Scored, seconds: float) -> None:
         done = len(lease.events) - len(scored.failed)
-        self._meters.events_scored.inc(done)
-        self._meters.events_failed.inc(len(scored.failed))
-        self._meters.events_reused.inc(scored.reused)
+        self._outcome("scored", done - scored.reused)
+        self._outcome("reused", scored.reused)
+        self._outcome("failed", len(scored.failed))
         self._meters.tokens.inc(scored.tokens)
+        self._activity.count(done, scored.tokens)
         for stage, spent in scored.seconds.items():
             self._meters.stage_seconds.labels(stage).observe(spent)
         log.info(

@@ -47,12 +47,12 @@ def test_readiness_says_why_not(served: Fixture) -> None:
 
 
 def test_metrics_are_in_prometheus_text(served: Fixture) -> None:
-    served.meters.events_scored.inc(3)
+    served.meters.events.labels("scored").inc(3)
     served.meters.leases.labels("score", "lost").inc()
     served.meters.stage_seconds.labels("text").observe(0.2)
     status, body = served.get("/metrics")
     assert status == 200
-    assert "driftline_worker_events_scored_total 3.0" in body
+    assert 'driftline_worker_events_total{outcome="scored"} 3.0' in body
     assert 'driftline_worker_leases_total{kind="score",outcome="lost"} 1.0' in body
     assert 'driftline_worker_stage_seconds_count{stage="text"} 1.0' in body
 
