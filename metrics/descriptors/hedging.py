@@ -1,0 +1,54 @@
+"""Hedging: sentences that hold back their claim (it seems, might, as far as I know). English."""
+
+from __future__ import annotations
+
+import re
+
+from driftline.metrics.metric import Value
+from driftline.metrics.sentences import sentences
+from driftline.sdk.records import TextSpan
+
+from .language import english
+from .sides import descriptor
+
+HEDGES = (
+    "apparently", "appears? to", "appears? that", "approximately", "arguably", "as far as i know",
+    "as far as i can tell", "believed to", "can vary", "could be", "could have", "could possibly",
+    "depending on", "generally", "i am not sure", "i'm not sure", "i am not certain",
+    "i'm not certain", "i believe", "i think", "i suspect", "i would guess", "if i recall",
+    "in general", "in most cases", "in my opinion", "in some cases", "is likely", "are likely",
+    "it depends", "it is possible", "it's possible", "it is unclear", "it's unclear", "likely to",
+    "maybe", "may be", "may also", "may have", "may not", "may vary", "might", "more or less",
+    "not entirely clear", "not necessarily", "often", "perhaps", "possibly", "potentially",
+    "presumably", "probably", "seems? to", "seems? that", "seems? like", "seemingly", "some argue",
+    "sometimes", "suggests? that", "supposedly", "tends? to", "to my knowledge", "typically",
+    "unlikely", "usually",
+)  # fmt: skip
+HEDGE = re.compile(rf"\b(?:{'|'.join(HEDGES)})\b", re.IGNORECASE)
+
+
+def hedging(text: str) -> Value | None:
+    """Sentences with a hedge / sentences. The spans are the hedges."""
+    found = sentences(text)
+    if not found:
+        return None
+    plain = text.replace("’", "'")
+    spans: list[TextSpan] = []
+    hedged = 0
+    for sentence in found:
+        hedges = list(HEDGE.finditer(plain, sentence.start, sentence.end))
+        hedged += bool(hedges)
+        spans += [TextSpan(hedge.start(), hedge.end(), 1.0, "hedge") for hedge in hedges]
+    stats = {"sentences": float(len(found)), "hedged": float(hedged)}
+    return Value(hedged / len(found), spans=tuple(spans), stats=stats)
+
+
+HEDGING = (
+    descriptor(
+        "hedging", "Hedging", english(hedging), high=1.0, default=True,
+        formula="sentences with a phrase of the list in metrics/descriptors/hedging.py / sentences",
+        source="after Hyland 1998, Hedging in Scientific Research Articles",
+        lies="a hedge may be right to be there; `may` and `often` also state facts; English only; "
+        "not measured against labels",
+    ),
+)  # fmt: skip
