@@ -23,7 +23,8 @@ METRIC_SET_VERSION = "1"
 ENTRY_POINTS = "driftline.metrics"
 
 Needs = Literal[
-    "prompt", "response", "prompt and response", "response and context", "token log-probabilities",
+    "prompt", "response", "context", "prompt and response", "prompt and context",
+    "response and context", "token log-probabilities",
     "the whole event",
 ]  # fmt: skip
 Cost = Literal["microseconds", "milliseconds", "a language model pass", "with another metric"]

@@ -14,7 +14,7 @@ from . import text
 from .metric import METRIC_SET_VERSION, Card, Metric, Value
 from .prompt import prompt_text
 
-__all__ = ["EMBEDDINGS", "METRIC_SET_VERSION", "STAGES", "TEXT", "Card"]
+__all__ = ["EMBEDDINGS", "METRIC_SET_VERSION", "RELEVANCE", "STAGES", "TEXT", "Card"]
 
 _PERPLEXITY = "Jelinek et al. 1977"
 _BITS = "Gao et al. 2020, arXiv 2101.00027, 3.1"
@@ -44,6 +44,17 @@ _PERPLEXITIES = (
         "response_bits_per_byte", "Response bits per byte", "Σ nll / ln 2 / Σ UTF-8 bytes",
         _BITS, "prompt and response", 0.0, None, "bit/byte",
         "copying from the prompt scores low", "with another metric",
+    ),
+    Card(
+        "whole_perplexity", "Whole perplexity",
+        "exp(Σ nll / Σ tokens) of prompt and response together",
+        _PERPLEXITY, "prompt and response", 1.0, None, "1",
+        "where one of them is much longer it says only what that one says", "with another metric",
+    ),
+    Card(
+        "whole_bits_per_byte", "Whole bits per byte", "Σ nll / ln 2 / Σ UTF-8 bytes of both",
+        _BITS, "prompt and response", 0.0, None, "bit/byte",
+        "where one of them is much longer it says only what that one says", "with another metric",
     ),
 )  # fmt: skip
 
@@ -76,12 +87,35 @@ EMBEDDINGS = (
         "beyond 256 word pieces, which is all that it reads; drift of content needs it",
         "milliseconds",
     ),
+    Card(
+        "context_embedding", "Context embedding",
+        "mean of the documents' all-MiniLM-L6-v2 vectors, of length 1; each document once",
+        _MINILM, "context", None, None, "vector",
+        "documents about different things meet in the middle; 256 word pieces of each, 16 of them",
+        "milliseconds",
+    ),
+)  # fmt: skip
+
+# Cosines of these vectors. No hallucination score uses them.
+RELEVANCE = (
+    Card(
+        "response_relevance", "Response relevance", "cosine of question and response",
+        _MINILM, "prompt and response", -1.0, 1.0, "1",
+        "it compares topics, not truth: an answer that repeats the question scores high, a short"
+        " right one (\"330 metres\") low", "with another metric",
+    ),
+    Card(
+        "context_relevance", "Context relevance", "largest cosine of question and a document",
+        _MINILM, "prompt and context", -1.0, 1.0, "1",
+        "a document on the topic need not hold the answer; 256 word pieces of each are read",
+        "with another metric",
+    ),
 )  # fmt: skip
 
 # Stage of `scoring.EventScorer` -> what it computes; a stage of which nothing is on is not run.
 STAGES: dict[str, tuple[Card, ...]] = {
     "hallucination": _GROUNDING,
-    "embedding": EMBEDDINGS,
+    "embedding": (*EMBEDDINGS, *RELEVANCE),
     "perplexity": _PERPLEXITIES,
 }
 

@@ -10,24 +10,26 @@ from dataclasses import dataclass, field
 from driftline.sdk.records import Embedding, Event, Score
 
 from .catalog import Catalog, installed
-from .embeddings import Embedder, encode_vector
+from .embeddings import Embedder
 from .hallucination import hallucination
+from .likelihoods import likelihoods, named
 from .measure import measured
-from .perplexity import Check, Nll, Pair, PerplexityScorer, unchecked
+from .perplexity import Check, PerplexityScorer, unchecked
 from .prompt import prompt_text, question
 from .registry import STAGES
+from .relevance import embedded
 
 __all__ = ["EventScorer", "Found", "Scored", "StopScoring", "prompt_text", "question"]
 
 SCORED_KIND = "llm"
 MAX_ERROR_CHARACTERS = 300
+COUNTED = ("prompt_perplexity", "response_perplexity")  # together they are all tokens scored
 
 Found = Sequence[Score | Embedding]
 Results = Sequence[Found]
 Chosen = Collection[str]
 Stage = Callable[[Sequence[Event], Check, Chosen], Results]
 Run = Callable[[Sequence[Event], Check], Results]
-RESPONSE_LIKELIHOODS = ("response_perplexity", "response_bits_per_byte")
 VERSIONS = {card.name: card.version for cards in STAGES.values() for card in cards}
 
 
@@ -51,18 +53,22 @@ class Scored:
 
 
 class EventScorer:
-    """Computes the metrics of `catalog` that are chosen, with two loaded models."""
+    """Computes the metrics of `catalog` that are chosen, with two loaded models.
+
+    `others` are further reference models: their scores are named after them (`likelihoods.named`).
+    """
 
     def __init__(
         self,
         perplexity: PerplexityScorer,
         embedder: Embedder,
         *,
+        others: Sequence[PerplexityScorer] = (),
         catalog: Catalog | None = None,
         adjust: Callable[[], None] = unchecked,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._perplexity = perplexity
+        self._scorers = named([perplexity, *others])
         self._embedder = embedder
         self._catalog = catalog or installed()
         self._adjust = adjust
@@ -138,36 +144,10 @@ class EventScorer:
         return found
 
     def _embedding(self, events: Sequence[Event], check: Check, chosen: Chosen) -> Results:
-        fields = [
-            (event.id, name, body)
-            for event in events
-            for name, body in (("prompt", prompt_text(event)), ("response", event.output))
-            if body.strip() and f"{name}_embedding" in chosen
-        ]
-        vectors = self._embedder.embed([body for _, _, body in fields])
-        label = self._embedder.label
-        made = [
-            Embedding(event_id, name, label, encode_vector(vector))
-            for (event_id, name, _), vector in zip(fields, vectors, strict=True)
-        ]
-        return [made]
+        return embedded(events, self._embedder, chosen, check)
 
     def _nll(self, events: Sequence[Event], check: Check, chosen: Chosen) -> Results:
-        """A response is scored given its prompt, so only the prompt can be had alone."""
-        with_response = any(name in chosen for name in RESPONSE_LIKELIHOODS)
-        pairs = [
-            Pair(prompt_text(event), event.output if with_response else "") for event in events
-        ]
-        nlls = self._perplexity.score(pairs, check)
-        label = self._perplexity.label
-        found = (
-            [
-                *_likelihood(event, "prompt", nll.prompt, label),
-                *_likelihood(event, "response", nll.response, label),
-            ]
-            for event, nll in zip(events, nlls, strict=True)
-        )
-        return [[score for score in scores if score.name in chosen] for scores in found]
+        return likelihoods(events, self._scorers, chosen, check)
 
 
 def _with(stage: Stage, chosen: Chosen) -> Run:
@@ -198,33 +178,6 @@ def _grounding(event: Event) -> list[Score]:
     ]
 
 
-def _likelihood(event: Event, side: str, nll: Nll, model: str) -> list[Score]:
-    """Perplexity and bits per byte of one side, with the sums that aggregate them."""
-    stats = {
-        "nll_sum": nll.nll_sum,
-        "n_tokens": float(nll.n_tokens),
-        "n_bytes": float(nll.n_bytes),
-    }
-    values: dict[str, float | None] = {"perplexity": None, "bits_per_byte": None}
-    reason = ""
-    if nll.n_tokens and math.isfinite(nll.nll_sum):
-        values = {"perplexity": nll.perplexity, "bits_per_byte": nll.bits_per_byte}
-    else:
-        reason = "the scorer gave no finite number" if nll.n_tokens else f"no {side}"
-    return [
-        Score(
-            event.id,
-            f"{side}_{name}",
-            value,
-            explanation=reason,
-            stats={} if value is None else stats,
-            metric_version=VERSIONS[f"{side}_{name}"],
-            model="" if value is None else model,
-        )
-        for name, value in values.items()
-    ]
-
-
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
@@ -235,7 +188,7 @@ def _sort_into(scored: Scored, found: Sequence[Score | Embedding]) -> None:
             scored.embeddings.append(item)
         else:
             scored.scores.append(item)
-            if item.model and item.name.endswith("_perplexity"):  # of ours, not a provider's
+            if item.model and item.name.partition("@")[0] in COUNTED:  # of ours, not a provider's
                 scored.tokens += int(item.stats.get("n_tokens", 0))
 
 

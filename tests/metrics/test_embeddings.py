@@ -53,6 +53,39 @@ def test_a_text_has_the_same_vector_whatever_it_is_batched_with(embedder: Embedd
 
 
 @pytest.mark.model
+@pytest.mark.parametrize("budget_tokens", [1, 30, 100_000])
+def test_vectors_are_those_of_sentence_transformers(embedder: Embedder, budget_tokens: int) -> None:
+    texts = [*TEXTS, "A much longer text. " * 80, "Of middle length, say. " * 5]
+    model = embedder._model
+    plain = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    found = Embedder(model, "x", budget_tokens=budget_tokens).embed(texts)
+    assert np.abs(found - plain).max() < 1e-5
+
+
+@pytest.mark.model
+def test_only_the_latest_texts_are_remembered(embedder: Embedder) -> None:
+    small = Embedder(embedder._model, "x", known_vectors=2)
+    first = small.embed(TEXTS)
+    assert len(small._known) == 2
+    assert np.array_equal(small.embed(TEXTS[-2:]), first[-2:])
+    assert np.abs(small.embed(TEXTS) - first).max() < 1e-5
+
+
+@pytest.mark.model
+def test_the_work_can_be_stopped_between_batches(embedder: Embedder) -> None:
+    class Enough(Exception):
+        pass
+
+    def check() -> None:
+        raise Enough
+
+    fresh = Embedder(embedder._model, "x")
+    with pytest.raises(Enough):
+        fresh.embed(TEXTS, check)
+    assert not fresh._known
+
+
+@pytest.mark.model
 def test_equal_texts_have_identical_vectors(embedder: Embedder) -> None:
     one, other, again = embedder.embed([TEXTS[0], TEXTS[1], TEXTS[0]])
     assert np.array_equal(one, again) and not np.array_equal(one, other)

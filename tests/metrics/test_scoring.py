@@ -114,12 +114,15 @@ def test_a_call_that_failed_has_no_response_metrics_rather_than_zeros(
     assert found["prompt_perplexity"].value is not None
 
 
-def test_prompt_and_response_are_embedded_where_there_is_text(events_scorer: EventScorer) -> None:
+def test_prompt_response_and_context_are_embedded_where_there_is_text(
+    events_scorer: EventScorer,
+) -> None:
     found = events_scorer.score(EVENTS).embeddings
     assert sorted((e.event_id, e.field) for e in found) == [
         ("failed-call", "prompt"),
         ("free", "prompt"),
         ("free", "response"),
+        ("grounded", "context"),
         ("grounded", "prompt"),
         ("grounded", "response"),
     ]
@@ -166,8 +169,9 @@ def test_the_work_can_be_stopped_in_the_middle(events_scorer: EventScorer) -> No
 
 def test_it_counts_tokens_and_seconds_of_each_stage(events_scorer: EventScorer) -> None:
     scored = events_scorer.score([GROUNDED])
-    perplexities = [s for s in scored.scores if s.name.endswith("_perplexity") and s.model]
-    assert scored.tokens == sum(score.stats["n_tokens"] for score in perplexities)
+    found = of(scored.scores, GROUNDED)
+    sides = [found[f"{side}_perplexity"].stats["n_tokens"] for side in ("prompt", "response")]
+    assert scored.tokens == sum(sides) == found["whole_perplexity"].stats["n_tokens"]
     assert set(scored.seconds) == set(events_scorer.stages)
 
 
