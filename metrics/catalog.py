@@ -32,7 +32,10 @@ RESERVED = frozenset({"scored"})  # the collector's marker
 MAX_CHARACTERS = 2000  # of each text of a card
 GROUPS = {"hallucination": "Hallucination", "embedding": "Embeddings", "perplexity": "Perplexity"}
 # Functions of one event that ship with Driftline: group, module and its name for them.
-OWN_MODULES: tuple[tuple[str, str, str], ...] = (("Uncertainty", "uncertainty", "UNCERTAINTY"),)
+OWN_MODULES = (
+    ("Descriptors", "descriptors", "DESCRIPTORS"),
+    ("Uncertainty", "uncertainty", "UNCERTAINTY"),
+)
 
 
 class CatalogError(MetricsError):

@@ -17,6 +17,7 @@ from .text import well_formed
 MAX_WORDS = 300  # characters of an explanation or a label
 MAX_SPANS = 200
 MAX_STATS = 50
+ROUNDING = 1e-9  # a sum may miss its bound by so much; beyond, the metric or its card is wrong
 
 
 class Unusable(ValueError):
@@ -59,11 +60,12 @@ def _number(card: Card, value: float) -> float:
     number = _finite(value)
     low = -math.inf if card.low is None else card.low
     high = math.inf if card.high is None else card.high
-    if not low <= number <= high:
+    within = min(max(number, low), high)
+    if abs(number - within) > ROUNDING * max(1.0, abs(within)):
         raise Unusable(
             f"{number:g} is outside of the card's range, {range_words(card.low, card.high)}"
         )
-    return number
+    return within
 
 
 def _finite(value: float) -> float:
