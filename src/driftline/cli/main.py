@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from driftline.sdk.errors import ApiError, ConfigError, DriftlineError, Unreachable
 
 from . import (
+    canary,
     hallucination,
     metrics,
     platform,
@@ -47,6 +48,7 @@ COMMANDS: tuple[Command, ...] = (
     *quality.COMMANDS,
     *metrics.COMMANDS,
     *hallucination.COMMANDS,
+    *canary.COMMANDS,
     *prices.COMMANDS,
     *privacy.COMMANDS,
     *transfer.COMMANDS,
