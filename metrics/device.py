@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from driftline.sdk.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
 
-Device = Literal["cpu", "cuda"]
-
+DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 CPU_FACTS = Path("/proc/cpuinfo")
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 FAST_BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
 
 
-def pick_device(wanted: str) -> Device:
-    """`auto` is CUDA where torch sees a GPU. Raises ConfigError for `cuda` without one."""
+def device_name(text: str) -> str:
+    """auto, cpu, cuda or cuda:N (an argparse type)."""
+    if not DEVICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, cuda, cuda:0, cuda:1 …")
+    return text
+
+
+def gpus() -> int:
+    """How many GPUs torch sees."""
     import torch
 
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def pick_device(wanted: str) -> str:
+    """`auto` is CUDA where torch sees a GPU; `cuda:1` is the second one.
+
+    Raises ConfigError where there is no such GPU.
+    """
     if wanted == "cpu":
         return "cpu"
-    if torch.cuda.is_available():
-        return "cuda"
-    if wanted == "cuda":
-        raise ConfigError("--device cuda: torch sees no GPU; install its CUDA build or use cpu")
-    return "cpu"
+    found = gpus()
+    if wanted == "auto":
+        return "cuda" if found else "cpu"
+    if not found:
+        raise ConfigError(
+            f"--device {wanted}: torch sees no GPU; install its CUDA build or use cpu"
+        )
+    if int(wanted.partition(":")[2] or 0) >= found:
+        raise ConfigError(f"--device {wanted}: there are only {found} GPUs, cuda:0 is the first")
+    return wanted
 
 
-def pick_dtype(device: Device, cpu_flags: frozenset[str]) -> torch.dtype:
+def pick_dtype(device: str, cpu_flags: frozenset[str]) -> torch.dtype:
     """bfloat16 where the hardware multiplies it, else float32.
 
     Without such instructions bfloat16 is emulated: SmolLM2 ran six times slower on an AMD Zen 3.
@@ -40,7 +61,7 @@ def pick_dtype(device: Device, cpu_flags: frozenset[str]) -> torch.dtype:
     """
     import torch
 
-    if device == "cuda":
+    if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if cpu_flags & FAST_BF16_FLAGS else torch.float32
 

@@ -1,5 +1,6 @@
 """Where the models run, decided from facts about a machine."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,14 @@ def test_cpu_is_always_there_and_auto_finds_something() -> None:
 def test_cuda_without_a_gpu_is_a_clear_error() -> None:
     with pytest.raises(ConfigError, match="no GPU"):
         device.pick_device("cuda")
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
+def test_a_device_is_named_as_torch_names_it(name: str) -> None:
+    assert device.device_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cuda:-1", ""])
+def test_any_other_name_is_refused(name: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="cuda:0"):
+        device.device_name(name)
