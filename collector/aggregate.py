@@ -7,8 +7,8 @@ Every other score is the mean weighted with `sample_weight`.
 
 from __future__ import annotations
 
-PERPLEXITY = ("prompt_perplexity", "response_perplexity", "provider_perplexity")
-BITS_PER_BYTE = ("prompt_bits_per_byte", "response_bits_per_byte")
+PERPLEXITY = ("prompt_perplexity", "response_perplexity", "whole_perplexity", "provider_perplexity")
+BITS_PER_BYTE = ("prompt_bits_per_byte", "response_bits_per_byte", "whole_bits_per_byte")
 
 # The latest score of each name of an event, with the stats and weight of the same row. A worker's
 # goes before others of the same name: what a person says of a few is no sample of them.
@@ -20,12 +20,12 @@ SELECT event_id, event_time, name, latest.1 AS value, latest.2 AS stats, latest.
     FROM scores WHERE <where> GROUP BY event_id, event_time, name
 )
 """
-# The aggregate of rows of LATEST that share a name.
-VALUE = """
+# The aggregate of rows of LATEST that share a name; after an @ comes a further reference model's.
+VALUE = f"""
 multiIf(
-    any(name) IN ('prompt_perplexity', 'response_perplexity', 'provider_perplexity'),
+    splitByChar('@', any(name))[1] IN {PERPLEXITY},
         exp(sum(stats['nll_sum']) / nullIf(sum(stats['n_tokens']), 0)),
-    any(name) IN ('prompt_bits_per_byte', 'response_bits_per_byte'),
+    splitByChar('@', any(name))[1] IN {BITS_PER_BYTE},
         sum(stats['nll_sum']) / log(2) / nullIf(sum(stats['n_bytes']), 0),
     sum(value * weight) / nullIf(sum(weight), 0)
 )
@@ -34,8 +34,9 @@ multiIf(
 
 def words(name: str) -> str:
     """What the aggregate of a score is, for the reader of a chart."""
-    if name in PERPLEXITY:
+    plain = name.partition("@")[0]
+    if plain in PERPLEXITY:
         return "exp(sum nll / sum tokens)"
-    if name in BITS_PER_BYTE:
+    if plain in BITS_PER_BYTE:
         return "sum nll / ln 2 / sum bytes"
     return "mean weighted with sample_weight"

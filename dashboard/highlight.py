@@ -1,13 +1,14 @@
 """Model output with its suspicious parts marked, as HTML that shows hostile text as text.
 
 Every character of the text goes through `html.escape`; the only markup is our own. A marked part
-has a background, a wavy underline and a label, so that it does not depend on colour.
+has a background, a wavy underline and a label, so that it does not depend on colour. Surprising
+words are the second kind: a dotted line under them, and their chance when pointed at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from driftline.sdk.records import TextSpan
@@ -37,18 +38,41 @@ def parts(text: str, spans: Sequence[TextSpan]) -> list[Part]:
     return found
 
 
-def highlighted(role: str, text: str, spans: Sequence[TextSpan]) -> str:
-    """A message whose spans are marked."""
-    body = "".join(_html(part) for part in parts(text, spans))
+def highlighted(
+    role: str, text: str, spans: Sequence[TextSpan], surprising: Sequence[TextSpan] = ()
+) -> str:
+    """A message whose spans are marked, and inside and outside of them its surprising words."""
+    body = ""
+    position = 0
+    for part in parts(text, spans):
+        body += _html(part, _inside(surprising, position, len(part.text)))
+        position += len(part.text)
     return (
         f'<div class="dl-message"><div class="dl-role">{escape(role)}</div>'
         f'<div class="dl-body">{body}</div></div>'
     )
 
 
-def _html(part: Part) -> str:
-    text = escape(part.text)
+def _inside(spans: Sequence[TextSpan], start: int, length: int) -> list[TextSpan]:
+    """The spans within [start, start + length), counted from start; what sticks out is cut off."""
+    cut = [
+        replace(span, start=max(span.start - start, 0), end=min(span.end - start, length))
+        for span in spans
+    ]
+    return [span for span in cut if span.start < span.end]
+
+
+def _html(part: Part, surprising: Sequence[TextSpan]) -> str:
+    text = "".join(_word(piece) for piece in parts(part.text, surprising))
     if part.span is None:
         return text
     flag = escape(f"{part.span.label or 'unsupported?'} {100 * part.span.score:.0f} %")
     return f'<mark>{text}</mark><span class="dl-flag">[{flag}]</span>'
+
+
+def _word(piece: Part) -> str:
+    text = escape(piece.text)
+    if piece.span is None:
+        return text
+    chance = escape(f"surprising: the scorer gave it a chance of {100 * piece.span.score:.2g} %")
+    return f'<span class="dl-surprise" title="{chance}">{text}</span>'

@@ -21,6 +21,7 @@ from driftline.dashboard.waterfall import label, rows
 from driftline.sdk import records as r
 
 MARKED_BY = ("hallucination",)  # the scores whose spans are shown in the answer
+SURPRISING_BY = "response_perplexity"  # the score whose spans are the surprising words
 JUDGED = "hallucination"  # the score that a person's label is of
 SHORT_DOCUMENT = 280
 
@@ -103,7 +104,9 @@ def messages(event: r.Event, scores: list[r.Score]) -> None:
     st.html("".join(markup.message(m.role, m.content) for m in event.input) or markup.quote("–"))
     spans = [span for score in scores if score.name in MARKED_BY for span in score.spans]
     marked = f" · {wording.plural(len(spans), 'suspicious part')} marked" if spans else ""
-    st.html(highlighted(f"answer{marked}", event.output or "(empty)", spans))
+    odd = [span for score in scores if score.name == SURPRISING_BY for span in score.spans]
+    words = f" · {wording.plural(len(odd), 'surprising word')} underlined" if odd else ""
+    st.html(highlighted(f"answer{marked}{words}", event.output or "(empty)", spans, odd))
     for name, length in event.truncated.items():
         st.html(markup.quote(f"{name} was cut; it had {wording.count(length)} characters"))
 

@@ -7,6 +7,9 @@ import pytest
 START = 1_750_000_020_000  # 2025-06-15T15:07:00Z
 WINDOW = {"start": "2025-06-15T15:00:00Z", "end": "2025-06-15T16:00:00Z"}
 MINUTE = 60_000
+# After an @ the name of a further reference model.
+PERPLEXITIES = {"response_perplexity", "whole_perplexity", "response_perplexity@pythia-14m"}
+BITS_PER_BYTE = {"response_bits_per_byte", "whole_bits_per_byte@pythia-14m"}
 
 pytestmark = pytest.mark.parametrize(
     "clickhouse_url", ["embedded", "server"], indirect=True, scope="module"
@@ -78,13 +81,15 @@ def test_a_perplexity_is_aggregated_from_its_statistics(front, event, uuid7):
     front.send(*lines)
     for line, nll, tokens in zip(lines, (2.0, 9.0), (1, 10), strict=True):
         stats = {"nll_sum": nll, "n_tokens": tokens, "n_bytes": tokens * 4}
-        for name in ("response_perplexity", "response_bits_per_byte"):
+        for name in PERPLEXITIES | BITS_PER_BYTE:
             worker_score(front, line["id"], name, 99.0, stats)
-    (point,) = values(front, "response_perplexity")
-    assert point["value"] == pytest.approx(math.exp(11 / 11))
-    assert point["n"] == 2
-    (point,) = values(front, "response_bits_per_byte")
-    assert point["value"] == pytest.approx(11 / math.log(2) / 44)
+    for name in PERPLEXITIES:
+        (point,) = values(front, name)
+        assert point["value"] == pytest.approx(math.exp(11 / 11))
+        assert point["n"] == 2
+    for name in BITS_PER_BYTE:
+        (point,) = values(front, name)
+        assert point["value"] == pytest.approx(11 / math.log(2) / 44)
 
 
 def test_so_is_the_perplexity_by_the_providers_own_numbers(front, event, uuid7):

@@ -166,10 +166,11 @@ def scores_of(event: r.Event) -> list[r.Score]:
     start = event.output.index("It was")
     marked = r.TextSpan(start, len(event.output), 0.91, "not in the context")
     hostile = r.TextSpan(26, 26 + len(HOSTILE), 0.7, "<i>label</i>")
+    odd = r.TextSpan(start, start + 2, 0.0004, "surprising")
     perplexity = {"nll_sum": 60.0, "n_tokens": 40.0, "n_bytes": 180.0}
     return [
         r.Score(event.id, "hallucination", 0.62, spans=[marked, hostile]),
-        r.Score(event.id, "response_perplexity", 4.48, stats=perplexity),
+        r.Score(event.id, "response_perplexity", 4.48, stats=perplexity, spans=[odd]),
         r.Score(event.id, "response_length", float(len(event.output))),
         r.Score(event.id, "response_readability", None, explanation=f"too short {HOSTILE}"),
     ]

@@ -121,6 +121,7 @@ def test_hostile_text_of_a_trace_is_shown_and_not_run(
     assert "<script>document.title='owned'</script>" in " ".join(shown.all_inner_texts())
     assert shown.locator("script, img, a").count() == 0
     assert shown.locator("mark").count() == 2
+    assert shown.locator("mark .dl-surprise[title*='chance of 0.04 %']").count() == 1
     assert page.title() != "owned"
     assert dialogs == []
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from driftline.dashboard.highlight import highlighted, parts
 from driftline.sdk.records import TextSpan
 
+OUR_MARKUP = r'</?(div|mark|span)( class="[a-z -]*")?( title="[^"<>]*")?>'
+
 spans = st.lists(
     st.builds(
         TextSpan,
@@ -26,11 +28,11 @@ def test_the_parts_put_together_are_the_text(text: str, marks: list[TextSpan]) -
     assert "".join(part.text for part in parts(text, marks)) == text
 
 
-@given(st.text(max_size=60), spans)
-def test_no_character_of_the_text_becomes_markup(text: str, marks: list[TextSpan]) -> None:
-    without_ours = re.sub(
-        r'</?(div|mark|span)( class="[a-z -]*")?>', "", highlighted("answer", text, marks)
-    )
+@given(st.text(max_size=60), spans, spans)
+def test_no_character_of_the_text_becomes_markup(
+    text: str, marks: list[TextSpan], odd: list[TextSpan]
+) -> None:
+    without_ours = re.sub(OUR_MARKUP, "", highlighted("answer", text, marks, odd))
     assert "<" not in without_ours
     assert ">" not in without_ours
 
@@ -44,3 +46,27 @@ def test_a_marked_sentence_carries_its_label_and_score() -> None:
 
 def test_spans_that_do_not_fit_the_text_are_left_out() -> None:
     assert [part.span for part in parts("short", [TextSpan(3, 99, 1.0, "")])] == [None]
+
+
+@given(st.text(max_size=60), spans, spans)
+def test_with_both_kinds_of_marks_the_text_is_still_whole(
+    text: str, marks: list[TextSpan], odd: list[TextSpan]
+) -> None:
+    page = highlighted("", text, marks, odd)
+    body = page.partition('<div class="dl-body">')[2].removesuffix("</div></div>")
+    without_flags = re.sub(r'<span class="dl-flag">[^<]*</span>', "", body)
+    assert html.unescape(re.sub(OUR_MARKUP, "", without_flags)) == text
+
+
+def test_a_surprising_word_inside_a_marked_sentence_is_marked_too() -> None:
+    page = highlighted("answer", "Yes. It is odd.", [TextSpan(5, 15, 0.9, "new")], [ODD])
+    assert "<mark>It is <span" in page
+    assert 'chance of 0.02 %">odd</span>.</mark>' in page
+
+
+def test_a_surprising_word_across_the_edge_of_a_sentence_is_marked_on_both_sides() -> None:
+    page = highlighted("answer", "Yes. It is odd.", [TextSpan(5, 13, 0.9, "new")], [ODD])
+    assert page.count("dl-surprise") == 2
+
+
+ODD = TextSpan(11, 14, 0.0002, "surprising")
