@@ -12,6 +12,7 @@ import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,58 @@ def test_once_scores_everything_there_is_and_exits_without_logging_a_prompt(site
     assert {"scored", "models loaded"} < set(events) and "no lease" not in events
     for word in ("CONFIDENTIAL", "cats have", "sk-dl-"):
         assert word not in worker.process.words
+
+
+THEIRS = """
+from driftline.metrics.metric import Value, metric
+
+def card(name, low=0.0):
+    words = dict(title="Theirs", formula="f", needs="response", lies="always")
+    return metric(name=name, low=low, version="3", **words)
+
+@card("their_length")
+def length(event):
+    return Value(float(len(event.output)))
+
+@card("their_fault")
+def fault(event):
+    raise RuntimeError("out of ideas")
+"""
+
+
+def install_theirs(folder: Path) -> None:
+    """A package with two metrics, and an entry point that leads nowhere."""
+    about = folder / "their_metrics-1.0.dist-info"
+    about.mkdir(parents=True)
+    (folder / "their_metrics.py").write_text(THEIRS)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: their-metrics\nVersion: 1.0\n")
+    names = "".join(f"{name} = their_metrics:{name}\n" for name in ("length", "fault", "absent"))
+    (about / "entry_points.txt").write_text(f"[driftline.metrics]\n{names}")
+
+
+@pytest.mark.model
+def test_a_project_gets_the_metrics_it_chose_those_of_other_packages_too(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_theirs(tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    worker = site.work("--once")
+    assert worker.process.wait() == 0, worker.process.words
+    left_out = [entry for entry in worker.lines() if entry["event"] == "metrics left out"]
+    assert ["their-metrics" in entry["problem"] for entry in left_out] == [True]
+    cards = {card.name: card for card in site.admin.metrics()}
+    assert cards["their_length"].package == "their-metrics" and cards["their_length"].on
+    chosen = {"their_length", "their_fault", "response_words"}
+    off = [card.name for card in cards.values() if card.on and card.name not in chosen]
+    site.admin.set_settings(replace(site.admin.settings(), metrics_off=off))
+    (one,) = site.send([line(0, context=["A cat has four legs."])])
+    assert site.work("--once").process.wait() == 0
+    scores = {score.name: score for score in site.admin.scores(one)}
+    assert set(scores) == {"scored", *chosen}
+    assert scores["scored"].label == "ok"
+    assert (scores["their_length"].value, scores["their_length"].metric_version) == (17.0, "3")
+    assert scores["their_fault"].value is None
+    assert scores["their_fault"].explanation == "RuntimeError: out of ideas"
 
 
 @pytest.mark.model
