@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -19,27 +20,25 @@ from .marks import MARKER, METRIC_SET_VERSION
 from .reads import Reader, json_answer
 from .services import Parts
 from .tables import IncidentRow
-from .window import Buckets, Window, Within, floor
+from .window import MINUTE_SECONDS, Buckets, Window, Within, floor
 
-MINUTE_SECONDS = 60
 router = APIRouter(tags=["charts"])
 
-# One row a bucket, or one in all when the bucket is a constant.
+# One row a bucket, and one with 1 before it for the whole window: the table is read once. A minute's
+# rows are in one partition, so partitions need not be merged with each other.
 MINUTES = """
-SELECT <bucket>, sum(events), sumIf(events, status = 'error'), sum(input_tokens),
-       sum(output_tokens), sum(cost), quantilesTDigestMerge(0.5, 0.95)(latency)
-FROM events_minute FINAL
-WHERE project = {project:String} AND minute >= {start:DateTime64(3, 'UTC')}
-  AND minute < {end:DateTime64(3, 'UTC')}
-"""
-ESTIMATE = """
-SELECT sum(estimated_events), sum(estimated_errors), sum(estimated_input_tokens),
+SELECT grouping(bucket) AS whole,
+       toUnixTimestamp(minute) - toUnixTimestamp(minute) % {seconds:UInt32} AS bucket,
+       sum(events), sumIf(events, status = 'error'), sum(input_tokens), sum(output_tokens),
+       sum(cost), quantilesTDigestMerge(0.5, 0.95)(latency),
+       sum(estimated_events), sum(estimated_errors), sum(estimated_input_tokens),
        sum(estimated_output_tokens), sum(estimated_cost)
 FROM events_minute FINAL
 WHERE project = {project:String} AND minute >= {start:DateTime64(3, 'UTC')}
   AND minute < {end:DateTime64(3, 'UTC')}
+GROUP BY GROUPING SETS ((bucket), ())
+SETTINGS do_not_merge_across_partitions_select_final = 1
 """
-BUCKET = "toUnixTimestamp(minute) - toUnixTimestamp(minute) % {seconds:UInt32} AS bucket"
 MARKED = """
 SELECT countIf(done = 1 AND label != 'failed'), countIf(done = 1 AND label = 'failed') FROM (
     SELECT event_id, argMax(value, computed_at) AS done, argMax(label, computed_at) AS label
@@ -77,7 +76,7 @@ def overview(caller: Reader, parts: Parts, window: Within, buckets: Buckets = 60
     minutes = Window(floor(window.start, MINUTE_SECONDS), window.end)
     seconds = minutes.bucket_seconds(buckets, finest=MINUTE_SECONDS)
     project = caller.project
-    total, series = _minutes(parts.clickhouse, project, minutes, seconds)
+    total, estimated, series = _minutes(parts.clickhouse, project, minutes, seconds)
     scored, failed = _marked(parts.clickhouse, project, minutes)
     counted = counts.read(parts.clickhouse, project)
     return json_answer(
@@ -101,7 +100,7 @@ def overview(caller: Reader, parts: Parts, window: Within, buckets: Buckets = 60
             duplicates_total=counted.duplicates,
             dropped_total=counted.dropped,
             lost_by_clients=counted.lost,
-            estimated=_estimate(parts.clickhouse, project, minutes),
+            estimated=estimated,
             series=series,
         )
     )
@@ -133,13 +132,6 @@ def score_series(
     return json_answer(r.ScoreSeries(name, aggregate.words(name), seconds, points))
 
 
-def _estimate(clickhouse: ClickHouse, project: str, window: Window) -> r.Estimate:
-    ((events, errors, input_tokens, output_tokens, cost),) = clickhouse.query(
-        ESTIMATE, **_bounds(project, window)
-    )
-    return r.Estimate(events, errors, input_tokens, output_tokens, cost)
-
-
 def _bounds(project: str, window: Window) -> dict[str, object]:
     return {"project": project, "start": window.start, "end": window.end}
 
@@ -154,23 +146,23 @@ def _finite(value: float | None) -> float | None:
 
 def _minutes(
     clickhouse: ClickHouse, project: str, window: Window, seconds: int
-) -> tuple[r.Bucket, list[r.Bucket]]:
-    """The totals of the window, and its buckets, empty ones too."""
-    bounds = _bounds(project, window)
-    (total,) = clickhouse.query(MINUTES.replace("<bucket>", "0"), **bounds)
-    sql = MINUTES.replace("<bucket>", BUCKET) + " GROUP BY bucket"
-    found = {row[0]: row for row in clickhouse.query(sql, seconds=seconds, **bounds)}
+) -> tuple[r.Bucket, r.Estimate, list[r.Bucket]]:
+    """The totals of the window, stored and estimated, and its buckets, empty ones too."""
+    found = clickhouse.query(MINUTES, seconds=seconds, **_bounds(project, window))
+    total = next((row for whole, _, *row in found if whole), EMPTY)
+    buckets = {bucket: row for whole, bucket, *row in found if not whole}
     series = [
-        _bucket(time, found.get(int(time.timestamp()), EMPTY)) for time in window.times(seconds)
+        _bucket(time, buckets.get(int(time.timestamp()), EMPTY)) for time in window.times(seconds)
     ]
-    return _bucket(window.start, total), series
+    return _bucket(window.start, total), r.Estimate(*total[STORED:]), series
 
 
-EMPTY: tuple[Any, ...] = (0, 0, 0, 0, 0, 0.0, (None, None))
+STORED = 6  # the numbers of what is stored, before the estimates
+EMPTY: Sequence[Any] = (0, 0, 0, 0, 0.0, (None, None), 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def _bucket(time: datetime, row: tuple[Any, ...]) -> r.Bucket:
-    _, events, errors, input_tokens, output_tokens, cost, (p50, p95) = row
+def _bucket(time: datetime, row: Sequence[Any]) -> r.Bucket:
+    events, errors, input_tokens, output_tokens, cost, (p50, p95) = row[:STORED]
     quantiles = (_finite(p50), _finite(p95))
     return r.Bucket(rfc3339(time), events, errors, input_tokens, output_tokens, cost, *quantiles)
 

@@ -16,25 +16,24 @@ from .cost import PRICED_KINDS
 from .reads import Reader, json_answer
 from .reprice import Span
 from .services import Parts
-from .window import Within
+from .window import MINUTE_SECONDS, Within, floor
 
 router = APIRouter(tags=["costs"])
 Admin = Annotated[Caller, Depends(require("admin"))]
 MOST_ROWS = 1000
 
 COSTS = f"""
-SELECT provider, model, cost_source, count(), sum(input_tokens), sum(output_tokens),
-       if(cost_source = '', NULL, sum(cost))
-FROM (
-    SELECT provider, model, cost_source, input_tokens, output_tokens, cost FROM events
-    WHERE project = {{project:String}} AND id_time >= {{start:DateTime64(3, 'UTC')}}
-      AND id_time < {{end:DateTime64(3, 'UTC')}}
-      AND (kind IN ({", ".join(f"'{kind}'" for kind in sorted(PRICED_KINDS))})
-           OR cost IS NOT NULL)
-    ORDER BY id_time, id LIMIT 1 BY id_time, id
-)
-GROUP BY provider, model, cost_source
-ORDER BY cost_source = '' DESC, sum(cost) DESC, provider, model LIMIT {MOST_ROWS}
+SELECT provider, model, source, sum(n), sum(tokens_in), sum(tokens_out),
+       if(source = '', NULL, sum(dollars)) AS total
+FROM events_minute FINAL
+ARRAY JOIN by_source.source AS source, by_source.events AS n, by_source.input_tokens AS tokens_in,
+           by_source.output_tokens AS tokens_out, by_source.cost AS dollars
+WHERE project = {{project:String}} AND minute >= {{start:DateTime64(3, 'UTC')}}
+  AND minute < {{end:DateTime64(3, 'UTC')}}
+  AND (kind IN ({", ".join(f"'{kind}'" for kind in sorted(PRICED_KINDS))}) OR source != '')
+GROUP BY provider, model, source
+ORDER BY source = '' DESC, total DESC, provider, model LIMIT {MOST_ROWS}
+SETTINGS do_not_merge_across_partitions_select_final = 1
 """
 
 
@@ -48,10 +47,10 @@ class Recompute(BaseModel):
 
 @router.get("/v1/costs")
 def costs(caller: Reader, parts: Parts, window: Within) -> Response:
-    """What each model cost in the window; first those without a price."""
-    found = parts.clickhouse.query(
-        COSTS, project=caller.project, start=window.start, end=window.end
-    )
+    """What each model cost in the window, to the minute; first those without a price."""
+    parts.rollup.flush()
+    start = floor(window.start, MINUTE_SECONDS)
+    found = parts.clickhouse.query(COSTS, project=caller.project, start=start, end=window.end)
     return json_answer({"costs": [r.CostRow(*row) for row in found]})
 
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from .clickhouse import ClickHouse
 
-ACCEPTED = "SELECT sum(events) FROM events_minute FINAL WHERE project = {project:String}"
+ACCEPTED = """
+SELECT sum(events) FROM events_minute FINAL WHERE project = {project:String}
+SETTINGS do_not_merge_across_partitions_select_final = 1
+"""
 NOT_STORED = """
 SELECT kind, reason, sum(count) FROM ingest_counts WHERE project = {project:String}
 GROUP BY kind, reason ORDER BY kind, reason

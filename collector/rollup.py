@@ -31,7 +31,9 @@ log = structlog.get_logger(__name__)
 COMPUTE = """
 INSERT INTO events_minute
 SELECT project, toStartOfMinute(id_time) AS minute, environment, model, variant, kind, status,
-       count(), sum(input_tokens), sum(output_tokens), sum(ifNull(cost, 0)),
+       provider, count(), sum(input_tokens), sum(output_tokens), sum(ifNull(cost, 0)),
+       sumMap([CAST(cost_source, 'String')], [toUInt64(1)], [input_tokens], [output_tokens],
+              [ifNull(cost, 0)]),
        sum(sample_weight), sumIf(sample_weight, status = 'error'),
        sum(sample_weight * input_tokens), sum(sample_weight * output_tokens),
        sum(sample_weight * ifNull(cost, 0)),
@@ -41,7 +43,7 @@ FROM events FINAL
 WHERE project = {project:String} AND id_time >= {first:DateTime64(3, 'UTC')}
   AND id_time < {last:DateTime64(3, 'UTC')} + INTERVAL 1 MINUTE
   AND toStartOfMinute(id_time) IN {minutes:Array(DateTime('UTC'))}
-GROUP BY project, minute, environment, model, variant, kind, status
+GROUP BY project, minute, environment, model, variant, kind, status, provider
 """
 FORGET = """
 DELETE FROM {table events_minute} WHERE project = {project:String}

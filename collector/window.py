@@ -17,6 +17,7 @@ from .services import Parts
 from .wire import UUID7
 
 DEFAULT = timedelta(hours=24)
+MINUTE_SECONDS = 60
 LAST = datetime(2200, 1, 1, tzinfo=UTC)
 SECONDS = (1, 2, 5, 10, 15, 30)
 MINUTES = (60, 120, 300, 600, 900, 1800)

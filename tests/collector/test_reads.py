@@ -144,3 +144,19 @@ def test_scores_of_several_events_are_those_of_each(front, event):
     assert sorted(found, key=lambda s: s["event_id"]) == sorted(alone, key=lambda s: s["event_id"])
     assert len(found) == 2
     assert front.post("/v1/events/scores", {"ids": []})["scores"] == []
+
+
+def test_a_page_of_copies_is_read_on(front, event, uuid7):
+    """Copies wait for a merge: more of one event than a page reads at once take nobody's place."""
+    lines = spread(event, uuid7, 4)
+    front.send(*lines)
+    (row,) = front.services.clickhouse.rows(
+        "SELECT * FROM events WHERE id = {id:UUID}", id=lines[2]["id"]
+    )
+    copy = {**row, "id": str(row["id"])}
+    front.services.clickhouse.insert("events", [copy] * 40)
+    for order, wanted in (("newest", [3, 2, 1]), ("oldest", [0, 1, 2])):
+        page = front.get("/v1/events", limit=3, order=order)
+        assert [r["id"] for r in page["rows"]] == [lines[at]["id"] for at in wanted]
+    rest = front.get("/v1/events", limit=3, cursor=page["next_cursor"], order="oldest")
+    assert [r["id"] for r in rest["rows"]] == [lines[3]["id"]]
