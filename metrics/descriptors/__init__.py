@@ -12,13 +12,13 @@ from .degeneration import DEGENERATION
 from .given_patterns import GIVEN_PATTERNS
 from .glossary import glossary_fidelity
 from .hedging import HEDGING
-from .json_validity import json_validity
+from .json_validity import valid_json
 from .language import LANGUAGE
 from .patterns import PATTERNS
 from .profanity import PROFANITY
 from .references import REFERENCES
 from .sentiment import SENTIMENT
-from .truncation import truncation
+from .truncation import cut_off
 from .vocabulary import VOCABULARY
 
 DESCRIPTORS: tuple[Metric, ...] = (
@@ -27,8 +27,8 @@ DESCRIPTORS: tuple[Metric, ...] = (
     *HEDGING,
     *PROFANITY,
     *DEGENERATION,
-    truncation,
-    json_validity,
+    cut_off,
+    valid_json,
     *CODE_VALIDITY,
     context_window_use,
     glossary_fidelity,

@@ -52,7 +52,7 @@ def _no_constant(name: str) -> NoReturn:
     lies="null unless the response begins like JSON or the metadata's `response_format` asks for "
     "it: JSON after a sentence of talk is not looked for; no schema is checked",
 )
-def json_validity(event: Event) -> Value:
+def valid_json(event: Event) -> Value:
     text = text_of(event, "response")
     if text is None:
         return NO_RESPONSE

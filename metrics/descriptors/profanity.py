@@ -24,6 +24,7 @@ MASKED = str.maketrans({"@": "a", "4": "a", "3": "e", "!": "i", "1": "i", "0": "
                         "5": "s", "7": "t"})  # fmt: skip
 RUN = re.compile(r"(.)\1{2,}")
 VOWEL = re.compile(r"[aeiou]")
+LETTER = re.compile(r"[a-z]")
 MAX_PHRASE_WORDS = 3
 
 
@@ -83,7 +84,7 @@ def is_profane(word: str) -> bool:
 def _forms(word: str) -> set[str]:
     """What a word may stand for: itself, without end marks, unmasked, with runs shortened."""
     bare = word.rstrip("!'")
-    unmasked = bare.translate(MASKED) if VOWEL.search(bare) or not bare.isalnum() else bare
+    unmasked = bare.translate(MASKED) if LETTER.search(bare) else bare  # 455 is a number
     forms = {bare, unmasked}
     return forms | {RUN.sub(r"\1", form) for form in forms} | {RUN.sub(r"\1\1", f) for f in forms}
 

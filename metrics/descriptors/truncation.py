@@ -75,14 +75,14 @@ def _is_code(body: str) -> bool:
     lies="the label says which of the two it is; by the text alone, answers that end without a "
     "full stop look cut off, and those cut after one do not; measured in docs/descriptors.md",
 )
-def truncation(event: Event) -> Value:
+def cut_off(event: Event) -> Value:
     text, reason = text_of(event, "response"), finish_reason(event)
     if reason:
         cut = not CUT.isdisjoint(reason.split(","))
         return Value(float(cut), label=f"finish reason {reason}"[:100])
     if text is None:
         return NO_RESPONSE
-    cut_off = ends_mid_sentence(text)
-    if cut_off is None:
+    open_end = ends_mid_sentence(text)
+    if open_end is None:
         return Value(None, "too little text, or a script that marks no sentence ends")
-    return Value(float(cut_off), label="ends mid-sentence" if cut_off else "complete")
+    return Value(float(open_end), label="ends mid-sentence" if open_end else "complete")

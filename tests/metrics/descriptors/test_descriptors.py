@@ -23,8 +23,8 @@ METADATA = {
 }
 PIECES = [
     "the", "Cat", "sat", "not", "but", "very", "good", "awful", ".", "! ", "\n", " ", "42", "1,5",
-    "```python\n", "```", "{", "[", '"', "@", "#tag", "👩‍🚀", "🇩🇪", "中", "。", "مرحبا", "\ud800", "\u200d",
-    "http://a.b", "a@b.cd", "May 12", "f*ck", "\x00",
+    "```python\n", "```", "{", "[", '"', "@", "#tag", "👩‍🚀", "🇩🇪", "中", "。", "مرحبا",
+    "\ud800", "\u200d", "http://a.b", "a@b.cd", "May 12", "f*ck", "\x00",
 ]  # fmt: skip
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=200)
 SOUP = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
@@ -74,7 +74,7 @@ def test_elemetas_list_is_there() -> None:
 
 @of_each
 @given(body=ANY_TEXT | SOUP, full=st.booleans())
-@settings(max_examples=25, deadline=None)  # the first call loads models and lists
+@settings(max_examples=20, deadline=None)  # the first call loads models and lists
 def test_a_value_is_in_its_range_or_says_why_there_is_none(
     metric: Metric, make_event: MakeEvent, body: str, full: bool
 ) -> None:
@@ -107,8 +107,8 @@ def test_hostile_texts_take_no_long_time(metric: Metric, make_event: MakeEvent) 
             check(metric, metric(make_event(hostile, metadata=METADATA)), hostile)
 
 
-@pytest.mark.parametrize("piece", ["aA@.9# ", "not good, but http://x.y 12 May 2026\n"])
-def test_a_megabyte_is_described(piece: str, make_event: MakeEvent) -> None:
+def test_a_megabyte_is_described(make_event: MakeEvent) -> None:
+    piece = "not good, but http://x.y aA@.9# 12 May 2026\n"
     body = piece * (1_000_000 // len(piece))
     event = make_event(body, metadata=METADATA)
     for metric in DESCRIPTORS:
