@@ -20,6 +20,12 @@ SELECT event_id, event_time, name, latest.1 AS value, latest.2 AS stats, latest.
     FROM scores WHERE <where> GROUP BY event_id, event_time, name
 )
 """
+# Of each metric the version of today only; people's and apps' scores have none, nor has a metric
+# whose card nobody announced.
+TODAY = """
+AND (source != 'worker' OR metric_version = transform(
+    toString(name), {metrics:Array(String)}, {versions:Array(String)}, toString(metric_version)))
+"""
 # The aggregate of rows of LATEST that share a name; after an @ comes a further reference model's.
 VALUE = f"""
 multiIf(

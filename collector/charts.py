@@ -61,10 +61,11 @@ WHERE {SCORES_WITHIN} AND name != {{marker:String}} AND value IS NOT NULL ORDER 
 ONE_VERSION = """
 AND (source != 'worker' OR {version:String} = '' OR metric_version = {version:String})
 """
+OF_NAME = SCORES_WITHIN + "AND name = {name:String}" + ONE_VERSION
 SERIES = f"""
 SELECT toUnixTimestamp(event_time) - toUnixTimestamp(event_time) % {{seconds:UInt32}} AS bucket,
        {aggregate.VALUE}, count()
-FROM ({aggregate.LATEST.replace("<where>", SCORES_WITHIN + "AND name = {name:String}" + ONE_VERSION)})
+FROM ({aggregate.LATEST.replace("<where>", OF_NAME)})
 WHERE value IS NOT NULL GROUP BY bucket ORDER BY bucket
 """
 

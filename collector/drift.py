@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from driftline.sdk import records as r
 
-from . import watch
+from . import aggregate, watch
 from .auth import Caller, require
 from .clock import rfc3339
 from .problem import not_found
@@ -51,16 +51,13 @@ LEFT JOIN (SELECT event_id,
                         assumeNotNull(argMax(value, computed_at)) AS latest
                  FROM scores
                  WHERE project = {project:String} AND source = 'worker' AND value IS NOT NULL
-                   AND name != 'scored'
-                   AND metric_version = transform(toString(name), {metrics:Array(String)},
-                                                  {versions:Array(String)},
-                                                  toString(metric_version))
+                   AND name != 'scored' <today>
                    AND event_id IN {ids:Array(UUID)} AND event_time
                    BETWEEN {first:DateTime64(3, 'UTC')} AND {last:DateTime64(3, 'UTC')}
                  GROUP BY event_id, metric)
            GROUP BY event_id) AS s ON s.event_id = id
 ORDER BY position
-"""
+""".replace("<today>", aggregate.TODAY)
 
 
 class MonitorBody(BaseModel):

@@ -75,10 +75,11 @@ HAVING = {
 }
 STATUS = {"error": "errors > 0", "ok": "errors = 0"}
 BEFORE = "(first, trace_id) < ({at:DateTime64(3, 'UTC')}, {after:String})"
+SPAN_SCORES = SCORE_IDS + "AND name != {marker:String}" + aggregate.TODAY
 SCORES = f"""
 SELECT trace, name, {aggregate.VALUE} FROM (
     SELECT transform(event_id, {{ids:Array(UUID)}}, {{traces:Array(UInt32)}}, 0) AS trace, *
-    FROM ({aggregate.LATEST.replace("<where>", SCORE_IDS + "AND name != {marker:String}")})
+    FROM ({aggregate.LATEST.replace("<where>", SPAN_SCORES)})
     WHERE value IS NOT NULL
 )
 GROUP BY trace, name ORDER BY trace, name
@@ -119,7 +120,8 @@ def traces(
         params["at"], params["after"] = _read_cursor(cursor)
         having.append(BEFORE)
     found = _newest(parts.clickhouse, having, window.start, limit, params)
-    scores = _scores(parts.clickhouse, caller.project, [row["ids"] for row in found])
+    versions = parts.cards.versions(caller.project)
+    scores = _scores(parts.clickhouse, caller.project, versions, [row["ids"] for row in found])
     page = [_trace_row(row, scores.get(place, {})) for place, row in enumerate(found, 1)]
     more = _cursor(found[-1]) if len(found) == limit else ""
     return json_answer(r.TracePage(page, more))
@@ -163,7 +165,10 @@ def _trace_row(row: Mapping[str, Any], scores: dict[str, float]) -> r.TraceRow:
 
 
 def _scores(
-    clickhouse: ClickHouse, project: str, traces: Sequence[Sequence[UUID]]
+    clickhouse: ClickHouse,
+    project: str,
+    versions: Mapping[str, str],
+    traces: Sequence[Sequence[UUID]],
 ) -> dict[int, dict[str, float]]:
     """The aggregate of each score over the spans of each trace; places count from 1."""
     place = {span: at for at, spans in enumerate(traces, 1) for span in spans}
@@ -173,6 +178,8 @@ def _scores(
         SCORES,
         marker=MARKER,
         traces=list(place.values()),
+        metrics=list(versions),
+        versions=list(versions.values()),
         **by_id(project, list(place)),
     )
     scores: dict[int, dict[str, float]] = defaultdict(dict)

@@ -51,6 +51,16 @@ def test_a_chart_is_of_the_version_of_today(front, worker, event):
     assert mean(front) == 99.0
 
 
+def test_a_trace_in_the_list_is_of_the_version_of_today(front, worker, event):
+    announce(front, "1")
+    score(front, worker, event, "1", 10.0)
+    (trace,) = front.get("/v1/traces")["rows"]
+    assert trace["scores"] == {"response_length": 10.0}
+    announce(front, "2")
+    (trace,) = front.get("/v1/traces")["rows"]
+    assert trace["scores"] == {}
+
+
 def test_without_a_card_nobody_knows_the_version_and_the_newest_value_counts(front, worker, event):
     alone = front.for_project("never announced")
     score(alone, type(worker)(alone), event, "7", 5.0)
