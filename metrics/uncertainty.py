@@ -68,8 +68,8 @@ def peaks(nats: Sequence[float]) -> list[int]:
     low=1.0,
     high=None,
     unit="1",
-    lies="as a sign of truth (AUROC about .5 on RAGTruth); between models, whose tokens differ; and"
-    " after sampling with a temperature or penalty that the provider counts in, or does not",
+    lies="as a sign of truth; between models, whose tokens differ; and after sampling with a"
+    " temperature or penalty that the provider counts in, or does not",
 )
 def provider_perplexity(event: Event) -> Value:
     nats = surprisals(event.token_logprobs)

