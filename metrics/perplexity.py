@@ -138,7 +138,7 @@ class PerplexityScorer:
         self.tokenizer = tokenizer
         self._bos = _bos(tokenizer)
         self.window = min(window_tokens, int(model.config.max_position_embeddings))
-        self.stride = stride_tokens or max(1, self.window // 2)
+        self.stride = max(1, min(stride_tokens or self.window // 2, self.window - 1))
         self._max_tokens = max_tokens
         self._passes = Passes(model, budget_tokens=budget_tokens, least_shared=least_shared)
         self._separator = self._ids(separator)
