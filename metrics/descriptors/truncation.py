@@ -21,6 +21,7 @@ ENDINGS = ".!?…。！？؟।።։។။"
 OPEN_ENDS = ",;:-–—([{“‘«"
 LISTED = re.compile(r"\s*(?:[-*•+–]|\d{1,3}[.)]|#{1,6}|\|)\s?")
 LINK_AT_END = re.compile(r"(?:https?://|www\.)\S+$")
+ASIDE = re.compile(r"\s*[(\[][^()\[\]\n]{1,60}[)\]]\s*$")  # … in the urine. (Passage 2)
 NO_MARKS = re.compile(r"[\u0e00-\u0eff]$")  # Thai and Lao end sentences with a space, or nothing
 SHORT_WORDS = 12
 LAST_CHARACTERS = 2_000
@@ -43,14 +44,23 @@ def ends_mid_sentence(text: str) -> bool | None:
     if body[-1] in OPEN_ENDS:
         return True
     line = body[body.rfind("\n") + 1 :][-LAST_CHARACTERS:]
-    bare = CLOSING.sub("", line)
-    if not bare or bare[-1] in ENDINGS or LISTED.match(line) or LINK_AT_END.search(bare):
+    bare = CLOSING.sub("", ASIDE.sub("", line))
+    if not bare or bare[-1] in ENDINGS or LINK_AT_END.search(bare):
         return False
+    if LISTED.match(line):
+        return _items_end(body[-LAST_CHARACTERS : len(body) - len(line)])
     if NO_MARKS.search(bare):
         return None
     if unicodedata.category(bare[-1])[0] in "SC":  # an emoji, ©: meant to be there
         return False
     return not (_is_short_answer(body) or _is_code(body))
+
+
+def _items_end(before: str) -> bool:
+    """Whether most items of the list before the last one end with a mark, as it does not."""
+    items = [CLOSING.sub("", line) for line in before.split("\n")[1:] if LISTED.match(line)]
+    ended = sum(1 for item in items if item and item[-1] in ENDINGS)
+    return 2 * ended > len(items)
 
 
 def _is_short_answer(body: str) -> bool:
