@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/work", tags=["work"])
 Worker = Annotated[Caller, Depends(require("work", project=False))]
 VECTOR_BYTES = 4
 MAX_DIMENSIONS = 8192
-MAX_RESULTS = 50_000
+MAX_RESULTS = 200_000  # 400 metrics of the 500 events that a lease may hold
 
 
 class LeaseRequest(BaseModel):
