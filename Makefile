@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 LIBRARIES := .venv-integrations
+RAY := .venv-ray
 CLIENTS := .venv-clients
 # These libraries leave sockets and event loops to the garbage collector.
 LENIENT := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
@@ -47,7 +48,8 @@ up: $(STAMP)  ## collector, worker, trainer and dashboard, without the replay
 test: $(DEV_STAMP) chromium  ## every test, browser and end-to-end included
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-integrations: $(LIBRARIES)/.installed  ## the SDK inside LiteLLM, LangChain and LlamaIndex (a venv of their own)
+integrations: $(LIBRARIES)/.installed $(RAY)/.installed  ## the SDK inside LiteLLM, LangChain and LlamaIndex; a backfill on Ray (venvs of their own)
+	@$(RAY)/bin/python -m pytest tests/ray
 	@$(LIBRARIES)/bin/pytest $(LENIENT) tests/sdk/integrations tests/sdk/test_openai.py tests/sdk/test_anthropic.py
 
 # They pin much (an older openai among it), so they stay out of .venv.
@@ -56,6 +58,16 @@ $(LIBRARIES)/.installed: constraints-integrations.txt
 	@echo "installing into $(LIBRARIES) (log in $(LIBRARIES)/install.log)"
 	@( $(LIBRARIES)/bin/pip install -q -r $< && $(LIBRARIES)/bin/pip install -q --no-deps -e . ) \
 	   > $(LIBRARIES)/install.log 2>&1 || { tail -n 30 $(LIBRARIES)/install.log; exit 1; }
+	@touch $@
+
+# Ray beside what .venv holds, which a .pth file adds: a worker on Ray needs torch and all.
+$(RAY)/.installed: constraints-ray.txt $(DEV_STAMP)
+	@test -x $(RAY)/bin/python || $(PYTHON) -m venv $(RAY)
+	@echo "installing into $(RAY) (log in $(RAY)/install.log)"
+	@( $(RAY)/bin/pip install -q --no-deps -r $< && \
+	   $(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(" + repr(sysconfig.get_path("purelib")) + ")")' \
+	   > $$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/driftline.pth ) \
+	   > $(RAY)/install.log 2>&1 || { tail -n 30 $(RAY)/install.log; exit 1; }
 	@touch $@
 
 clients: $(DEV_STAMP) $(CLIENTS)/.installed  ## Langfuse, Phoenix, OpenLIT, Traceloop and bare OpenTelemetry against a collector
@@ -92,7 +104,7 @@ wheel: $(DEV_STAMP)  ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build
 
 clean:  ## remove the environment, build output and demo data
-	@rm -rf $(VENV) $(LIBRARIES) $(CLIENTS) dist build .driftline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(LIBRARIES) $(RAY) $(CLIENTS) dist build .driftline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 chromium:
 	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || tools/install_chromium

@@ -21,6 +21,7 @@ PAGES = {
         st.Page("views/finetuning.py", title="Fine-tuning", icon=":material/model_training:"),
     ],
     "Operate": [
+        st.Page("views/workers.py", title="Workers", icon=":material/memory:"),
         st.Page("views/metrics.py", title="Metrics", icon=":material/straighten:"),
         st.Page("views/settings.py", title="Settings", icon=":material/settings:"),
     ],

@@ -18,14 +18,19 @@ from driftline.metrics import models
 from driftline.sdk.errors import AuthError, ConfigError, DriftlineError
 
 if TYPE_CHECKING:
+    from driftline.metrics.catalog import Catalog
+    from driftline.metrics.meters import Meters
     from driftline.metrics.models import ResolvedModel
     from driftline.metrics.scoring import EventScorer
+    from driftline.metrics.worker import Worker
 
 EMBEDDING_MODEL = "all-MiniLM-L6-v2"  # how embeddings of the default embedder are labelled
 DESCRIPTION = """\
 Leases events from the collector, computes their metrics and hands the results in. Any number of
 workers may run, on any machine that reaches the collector; start as many as you like, stop them as
 you like: unfinished work is leased again."""
+SCORER = f"causal model for perplexity ({models.SMOLLM2}); again for further reference models"
+NO_KEY = "no key: set DRIFTLINE_API_KEY to a key with the scope `work`"
 EPILOG = """\
 The key needs the scope `work`: driftline keys create --scope work. Give it in DRIFTLINE_API_KEY
 rather than on the command line, where other users of the machine see it."""
@@ -37,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging()
     os.environ.update(machine.quiet_threads(os.environ))  # before torch is imported
     try:
+        if options.processes != 1:
+            return run_several(options, arguments if arguments is not None else sys.argv[1:])
         run(options)
     except AuthError as error:
         return _fail(f"{error} (the worker's key needs the scope `work`: DRIFTLINE_API_KEY)")
@@ -52,44 +59,106 @@ def parser() -> argparse.ArgumentParser:
     add("--url", default=env("DRIFTLINE_URL", "http://127.0.0.1:8400"), help="the collector")
     add("--key", default=env("DRIFTLINE_API_KEY", ""), help="a `work` key (DRIFTLINE_API_KEY)")
     add("--project", default="", help="only this project (default: all that the key may)")
-    add("--device", default="auto", choices=["auto", "cuda", "cpu"], help="for the models")
+    add("--device", default="auto", type=machine.device_name, help="auto, cpu, cuda or cuda:N")
+    add("--processes", type=int, default=1, help="workers here; 0: one for each GPU (%(default)s)")
     add("--threads", type=int, default=0, help="CPU threads; 0 (default) follows the load")
-    add("--scorer", default=models.SMOLLM2, help="causal model for perplexity (%(default)s)")
+    add("--scorer", action="append", help=SCORER)
+    add("--compile", action="store_true", help="torch.compile the scorers: minutes at the start")
     add("--embedder", default=models.MINILM, help="sentence embedder (%(default)s)")
     add("--max-events", type=int, default=16, help="events a lease (%(default)s)")
     add("--lease-seconds", type=float, default=60.0, help="renewed while working (%(default)s)")
     add("--name", default=f"{socket.gethostname()}-{os.getpid()}", help="in the collector's logs")
     add("--once", action="store_true", help="exit when no work is left")
+    add("--cost-per-hour", type=float, default=0.0, help="dollars; for the cost of 1,000 events")
+    add("--leash", action="store_true", help=argparse.SUPPRESS)  # ends with standard input
     add("--health-host", default="127.0.0.1", help="where /healthz listens (%(default)s)")
     add("--health-port", type=int, default=8402, help="0: any free one (%(default)s)")
     return made
 
 
+def run_several(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """One process for each worker; this one watches over them."""
+    from driftline.metrics import processes
+
+    if not options.key:
+        raise ConfigError(NO_KEY)
+    stop = _stop_on_signals()
+    gpus = machine.gpus() if options.device in ("auto", "cuda") else 0
+    count = options.processes or max(1, gpus)
+    own = [
+        processes.own_arguments(
+            number,
+            count,
+            name=options.name,
+            device=options.device,
+            gpus=gpus,
+            port=options.health_port,
+            cost_per_hour=options.cost_per_hour,
+        )
+        for number in range(count)
+    ]
+    workers = [processes.command([*arguments, "--processes", "1", *words]) for words in own]
+    return processes.run(workers, stop)
+
+
 def run(options: argparse.Namespace) -> None:
     """Health server first, then the models' files, then work."""
     from driftline.metrics.meters import Meters
-    from driftline.metrics.worker import Worker, WorkerSettings
+    from driftline.metrics.processes import end_with_parent
     from driftline.metrics.worker_http import HealthServer
-    from driftline.sdk.api import Api
 
     if not options.key:
-        raise ConfigError("no key: set DRIFTLINE_API_KEY to a key with the scope `work`")
+        raise ConfigError(NO_KEY)
     stop = _stop_on_signals()
+    if options.leash:
+        end_with_parent()
     meters = Meters()
-    settings = WorkerSettings(options.name, options.max_events, options.lease_seconds, options.once)
-    api = Api(options.url, options.key, project=options.project)
-    found: list[ResolvedModel] = []
-    worker = Worker(api, lambda: load_scorer(options, found), settings, meters, stop=stop)
+    worker = assemble(options, meters, stop)
     host, port = options.health_host, options.health_port
     with HealthServer(host, port, lambda: worker.health, meters.registry) as server:
         _log("worker started", port=server.port, url=options.url, name=options.name)
         # Before the first lease: a missing model is nobody's event's fault.
-        found += [models.resolve(ref, _log) for ref in (options.scorer, options.embedder)]
+        resolved(options)
         worker.run()
     _log("worker stopped")
 
 
-def load_scorer(options: argparse.Namespace, found: Sequence[ResolvedModel]) -> EventScorer:
+def assemble(options: argparse.Namespace, meters: Meters, stop: threading.Event) -> Worker:
+    """A worker that loads its models when an event first needs one."""
+    from driftline.metrics.by_need import ByNeed
+    from driftline.metrics.catalog import installed
+    from driftline.metrics.worker import Worker, WorkerSettings
+    from driftline.sdk.api import Api
+
+    settings = WorkerSettings(
+        options.name,
+        options.max_events,
+        options.lease_seconds,
+        options.once,
+        options.device,
+        options.cost_per_hour,
+    )
+    catalog = installed()
+
+    def load() -> EventScorer:
+        worker.device = machine.pick_device(options.device)
+        return load_scorer(options, resolved(options), catalog)
+
+    api = Api(options.url, options.key, project=options.project)
+    scorer = ByNeed(catalog, load)
+    worker = Worker(api, lambda: scorer, settings, meters, catalog=catalog, stop=stop)
+    return worker
+
+
+def resolved(options: argparse.Namespace) -> list[ResolvedModel]:
+    """The files of the scorers and, last, the embedder; raises ModelError."""
+    scorers = options.scorer or [models.SMOLLM2]
+    return [models.resolve(ref, _log) for ref in (*scorers, options.embedder)]
+
+
+def load_scorer(
+    options: argparse.Namespace, found: Sequence[ResolvedModel], catalog: Catalog
+) -> EventScorer:
     """The models in memory, on the chosen device."""
     import torch
 
@@ -103,11 +172,17 @@ def load_scorer(options: argparse.Namespace, found: Sequence[ResolvedModel]) -> 
     device = machine.pick_device(options.device)
     dtype = machine.pick_dtype(device, machine.cpu_flags())
     cores = Cores(options.threads, machine.usable_cores(), torch.set_num_threads, usage)
-    scorer, embedder = found
+    *references, embedder = found
+    scorer, *others = (
+        PerplexityScorer.load(reference, device, dtype, compiled=options.compile)
+        for reference in references
+    )
     label = EMBEDDING_MODEL if embedder.ref == models.MINILM else embedder.label
     loaded = EventScorer(
-        PerplexityScorer.load(scorer, device, dtype),
+        scorer,
         Embedder.load(embedder, device, label),
+        others=others,
+        catalog=catalog,
         adjust=cores.adjust,
     )
     _log("models loaded", device=device, dtype=str(dtype), scorer=scorer.label)

@@ -114,6 +114,20 @@ class Worker:
             finally:
                 self._ended = True
 
+    def one(self) -> int:
+        """One lease of work, if there is one; returns its events. Raises ApiError, ModelError."""
+        lease = self._lease()
+        if lease is None:
+            self._lagging(0.0)
+            return 0
+        with self._activity.work():
+            self._do(lease)
+        return len(lease.events)
+
+    def beat(self) -> None:
+        """Report from now on, for a worker that is not run but asked for `one` lease at a time."""
+        Heartbeat(self._api, self.report).__enter__()
+
     def report(self) -> WorkerReport:
         """What the collector shows of this worker."""
         numbers = self._activity.numbers()

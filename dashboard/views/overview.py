@@ -5,6 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from driftline.dashboard import charts, markup, reads, wording
 from driftline.dashboard.session import (
+    DEFAULT_RANGE,
     api,
     collector_url,
     current_project,
@@ -85,7 +86,11 @@ def attention(o: r.Overview) -> None:
         right.page_link("views/incidents.py", label=label, icon=icon, query_params=query)
     if o.failed_scoring:
         words = f"{wording.plural(o.failed_scoring, 'event')} could not be scored"
-        st.warning(f"{words}; their traces say why.", icon=":material/warning:")
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        left.warning(f"{words}; the reasons are in quarantine.", icon=":material/warning:")
+        label, icon = "Quarantine", ":material/arrow_forward:"
+        query = link("range", st.query_params.get("range", DEFAULT_RANGE))
+        right.page_link("views/workers.py", label=label, icon=icon, query_params=query)
     if o.pending > max(LAGGING_EVENTS, o.events // 10):
         words = f"{wording.plural(o.pending, 'event')} wait for a worker; quality numbers lag. "
         st.warning(f"{words}More workers: `driftline worker`", icon=":material/hourglass_top:")

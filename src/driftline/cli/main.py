@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from driftline.sdk.errors import ApiError, ConfigError, DriftlineError, Unreachable
 
 from . import (
+    backfill,
     canary,
     hallucination,
     metrics,
@@ -22,6 +23,7 @@ from . import (
     traffic,
     transfer,
     upkeep,
+    workers,
 )
 from .command import Command, add_connection
 
@@ -46,6 +48,8 @@ COMMANDS: tuple[Command, ...] = (
     *upkeep.COMMANDS,
     *platform.COMMANDS,
     *quality.COMMANDS,
+    *backfill.COMMANDS,
+    *workers.COMMANDS,
     *metrics.COMMANDS,
     *hallucination.COMMANDS,
     *canary.COMMANDS,

@@ -314,8 +314,4 @@ COMMANDS = (
         "Marks the events of a time span as unscored; workers score them again. For a new version "
         "of the metrics, or after an outage of a model.",
     ),
-    _rescore(
-        "backfill",
-        "The same as `rescore`: events that were sent before there was a worker are scored too.",
-    ),
 )
