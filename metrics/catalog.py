@@ -33,6 +33,7 @@ MAX_CHARACTERS = 2000  # of each text of a card
 GROUPS = {"hallucination": "Hallucination", "embedding": "Embeddings", "perplexity": "Perplexity"}
 # Functions of one event that ship with Driftline: group, module and its name for them.
 OWN_MODULES = (
+    ("Safety", "safety", "SAFETY"),
     ("Descriptors", "descriptors", "DESCRIPTORS"),
     ("Uncertainty", "uncertainty", "UNCERTAINTY"),
 )

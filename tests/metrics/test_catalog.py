@@ -88,7 +88,8 @@ def assert_lawful(one: Metric, event: Event) -> None:
         assert math.isfinite(found.value)
         low = -math.inf if card.low is None else card.low
         high = math.inf if card.high is None else card.high
-        stored = measured(one, event).value  # without what rounding adds to a bound
+        # As it is stored: without what rounding adds to a bound.
+        stored = measured(Metric(card, lambda event: found), event).value
         assert stored is not None and low <= stored <= high
         assert stored == pytest.approx(found.value, rel=1e-9)
     for span in found.spans:
@@ -273,7 +274,7 @@ upside_down = make("their_range", low=2.0, high=1.0)
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Catalog]:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Catalog]]:
     """The catalogue with entry points of a module of some other package."""
     (tmp_path / "their_metrics.py").write_text(SOURCE)
     (tmp_path / "their_exit.py").write_text("raise SystemExit(3)")
