@@ -2,12 +2,17 @@
 
 import math
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
+from driftline.metrics import models
+from driftline.metrics.__main__ import load_scorer, parser, resolved
+from driftline.metrics.catalog import built_in
 from driftline.metrics.errors import ModelUnsuitable
 from driftline.metrics.lanes import unchecked
 from driftline.metrics.likelihoods import CARDS, likelihoods, named, short
+from driftline.metrics.models import ResolvedModel
 from driftline.metrics.perplexity import Nll, PerplexityScorer
 from driftline.sdk.records import Event, Message, Score
 
@@ -114,3 +119,22 @@ def test_what_is_missing_is_none_with_the_reason(
 
 def test_a_scorer_that_gives_no_number_gives_none() -> None:
     assert Nll(math.nan, 3, 3).perplexity is None
+
+
+def test_the_worker_takes_several_scorers(smollm2: ResolvedModel, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.symlink_to(smollm2.path)
+    options = parser().parse_args(["--scorer", smollm2.ref, "--scorer", str(other)])
+    found = resolved(options)
+    assert [model.kind for model in found] == ["causal-lm"] * 2 + ["sentence-transformers"]
+    loaded = load_scorer(options, found, built_in())
+    scored = loaded.score([EVENT], chosen=["response_perplexity"]).scores
+    assert [score.name for score in scored] == ["response_perplexity", "response_perplexity@other"]
+    assert scored[0].value == pytest.approx(scored[1].value, rel=1e-5)
+
+
+def test_without_an_option_there_is_one_scorer() -> None:
+    assert [model.ref for model in resolved(parser().parse_args([]))] == [
+        models.SMOLLM2,
+        models.MINILM,
+    ]
