@@ -17,7 +17,7 @@ from math import sqrt
 
 Z95 = 1.959964
 NOISE = 1e-12  # a variance below it is the rounding of sums
-MIN_LABELS = 20  # docs/hallucination_rate.md: coverage with fewer was not measured
+MIN_LABELS = 20  # coverage with fewer was not measured
 
 
 @dataclass(frozen=True, slots=True)
