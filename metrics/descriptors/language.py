@@ -24,7 +24,7 @@ ja ka kk km kn ko ku ky la lo lt lv mk ml mn mr ms my ne nl no or pa pl ps pt ro
 sq sr sv sw ta te th tl tr ug uk ur uz vi zh zu
 """
 LANGUAGES = tuple(_LANGUAGES.split())
-MAX_CHARACTERS = 2_000  # of a text that are read: more changes nothing
+MAX_CHARACTERS = 1_000  # of a text that are read: more changes nothing
 MIN_LETTERS = 3
 ANOTHER_LANGUAGE = 0.8  # at or above it a text is not English and English metrics are None
 

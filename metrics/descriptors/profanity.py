@@ -78,6 +78,10 @@ def _size(tokens: list[tuple[int, int, str]], at: int) -> int:
 @lru_cache(maxsize=1 << 14)
 def is_profane(word: str) -> bool:
     """Whether a word in lower case is on the list, or hints at one that is."""
+    if word in listed():
+        return True
+    if word.isalpha() and not RUN.search(word):  # most words: nothing is masked
+        return False
     return any(form in listed() for form in _forms(word))
 
 

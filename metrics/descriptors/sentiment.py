@@ -95,6 +95,8 @@ def sentence_polarity(sentence: str) -> float:
 
 def _token(part: str) -> str:
     """A word without the marks around it; an emoticon as it is."""
+    if part.isalpha():
+        return part.lower()
     stripped = EDGES.sub("", part[:100])
     kept = part if part in valences() and not stripped.isalpha() else stripped
     return kept.lower() if kept is stripped else kept
