@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from driftline.sdk.errors import ConfigError
 
 if TYPE_CHECKING:
-    from driftline.metrics.worker import Worker
+    from .worker import Worker
 
 SPARE = 1.25  # tickets above those that full leases would need: events tried before go alone
 
@@ -91,9 +91,9 @@ def backfill(source: Source, cluster: Cluster, events: int) -> Iterator[int]:
 def _worker(source: Source) -> Worker:
     import threading
 
-    from driftline.metrics.__main__ import assemble, configure_logging, parser
-    from driftline.metrics.device import quiet_threads
-    from driftline.metrics.meters import Meters
+    from .__main__ import assemble, configure_logging, parser
+    from .device import quiet_threads
+    from .meters import Meters
 
     configure_logging()
     os.environ.update(quiet_threads(os.environ))
