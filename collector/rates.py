@@ -5,7 +5,7 @@ sure it is, and which answers a person should label next. docs/hallucination_rat
 from __future__ import annotations
 
 from math import sqrt
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
@@ -15,7 +15,7 @@ from .clickhouse import ClickHouse
 from .clock import rfc3339
 from .ppi import MIN_LABELS, Interval, Sums, prediction_powered, predictions_only
 from .reads import Reader, json_answer
-from .services import Parts
+from .services import Parts, Services
 from .window import Window, Within
 
 SCORE = "hallucination"
@@ -27,17 +27,22 @@ WITHIN = """
 project = {project:String} AND name = {name:String}
 AND event_time >= {start:DateTime64(3, 'UTC')} AND event_time < {end:DateTime64(3, 'UTC')}
 """
-# One row an answer: what the newest version of the detector said, and what a person said. Tuples,
-# since argMax passes over plain nulls and would bring back a value that no longer holds.
+# The version that workers announced, else the one that computed last.
+VERSION = f"""
+if({{version:String}} != '', {{version:String}}, (
+    SELECT argMax(metric_version, computed_at) FROM scores WHERE {WITHIN} AND source = 'worker'
+))
+"""
+# One row an answer: what that version of the detector said, and what a person said. Tuples, since
+# argMax passes over plain nulls and would bring back a value that no longer holds.
 JUDGED = f"""
 SELECT event_id, said.1 AS f, said.2 AS w, label.1 AS y FROM (
     SELECT event_id,
            argMaxIf(tuple(value, sample_weight), computed_at, source = 'worker') AS said,
            argMaxIf(tuple(value), computed_at, source = 'human') AS label
     FROM scores
-    WHERE {WITHIN} AND (source = 'human' OR source = 'worker' AND metric_version = (
-        SELECT argMax(metric_version, computed_at) FROM scores WHERE {WITHIN} AND source = 'worker'
-    ))
+    WHERE {WITHIN}
+      AND (source = 'human' OR source = 'worker' AND metric_version = {VERSION})
     GROUP BY event_id
 )
 WHERE f IS NOT NULL AND w > 0
@@ -70,14 +75,16 @@ PICKED = (
 @router.get("/v1/hallucination/rate", response_model=r.HallucinationRate)
 def rate(caller: Reader, parts: Parts, window: Within) -> Response:
     """The share of answers that hold a hallucination, with its 95 % interval."""
-    labelled, rest = _sums(parts.clickhouse, caller.project, window)
+    labelled, rest = _sums(parts.clickhouse, _bounds(caller.project, parts, window))
     return json_answer(estimate(window, labelled, rest))
 
 
 @router.get("/v1/hallucination/unlabelled")
 def unlabelled(caller: Reader, parts: Parts, window: Within, limit: Few = 50) -> Response:
     """Answers that nobody labelled, in a random order that stays the same: label them in order."""
-    found = parts.clickhouse.query(UNLABELLED, limit=limit, **_bounds(caller.project, window))
+    found = parts.clickhouse.query(
+        UNLABELLED, limit=limit, **_bounds(caller.project, parts, window)
+    )
     return json_answer({"ids": [event_id for (event_id,) in found]})
 
 
@@ -138,12 +145,17 @@ def _together(one: Sums, other: Sums) -> Sums:
     )
 
 
-def _sums(clickhouse: ClickHouse, project: str, window: Window) -> tuple[Sums, Sums]:
-    found = {
-        bool(row[0]): Sums(*row[1:]) for row in clickhouse.query(SUMS, **_bounds(project, window))
-    }
+def _sums(clickhouse: ClickHouse, bounds: dict[str, object]) -> tuple[Sums, Sums]:
+    found = {bool(row[0]): Sums(*row[1:]) for row in clickhouse.query(SUMS, **bounds)}
     return found.get(True, Sums()), found.get(False, Sums())
 
 
-def _bounds(project: str, window: Window) -> dict[str, Any]:
-    return {"project": project, "name": SCORE, "start": window.start, "end": window.end}
+def _bounds(project: str, parts: Services, window: Window) -> dict[str, object]:
+    version = parts.cards.versions(project).get(SCORE, "")
+    return {
+        "project": project,
+        "name": SCORE,
+        "version": version,
+        "start": window.start,
+        "end": window.end,
+    }

@@ -89,6 +89,18 @@ def test_the_newest_version_and_value_of_an_answer_count(front, answers):
     assert (found["n"], found["estimate"]) == (15, pytest.approx(0.1))
 
 
+def test_of_the_versions_the_announced_one_counts(front, answers):
+    ids = answers([0.9] * 30)
+    said(front, ids, [0.1] * 30, version="2", at=2)
+    card = dict.fromkeys(
+        ["title", "group", "package", "formula", "source", "needs", "unit", "lies", "cost"], "x"
+    )
+    card |= {"name": "hallucination", "version": "1", "low": 0, "high": 1, "default": True}
+    body = {"metrics": [card]}
+    assert front.client.put("/v1/metrics", json=body, headers=front.headers).status_code == 204
+    assert front.get(RATE, **WINDOW)["estimate"] == pytest.approx(0.9)
+
+
 def test_a_label_can_be_changed_and_its_maybe_is_none(front, answers):
     ids = answers([0.5] * 30)
     label(front, ids[:25], [1] * 25)
