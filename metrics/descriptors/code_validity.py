@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import threading
 import warnings
 from collections.abc import Iterator
 
@@ -25,6 +26,9 @@ DEEP = re.compile(
 )
 
 
+_ONE_AT_A_TIME = threading.Lock()  # the filters of warnings are the process's
+
+
 def blocks(text: str) -> Iterator[tuple[int, int, str]]:
     """Fenced blocks: characters [start, end) of the code, and the language of the fence.
 
@@ -43,7 +47,7 @@ def problem(code: str) -> str:
     if DEEP.search(code):
         return "nested too deeply"
     try:
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape such as "\d" is a warning only
             ast.parse(textwrap.dedent(code))
     except SyntaxError as error:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib import resources
 
-from driftline.metrics.metric import Value
+from driftline.metrics.metric import Metric, Value
 from driftline.metrics.sentences import sentences
 from driftline.sdk.records import TextSpan
 
 from .language import english
-from .sides import descriptor
+from .sides import Side, descriptor
 
 TOKEN = re.compile(r"[^\W_][\w@$!*']{0,29}(?<!')|[@$*][\w@$!*']{1,29}")
 MASKED = str.maketrans({"@": "a", "4": "a", "3": "e", "!": "i", "1": "i", "0": "o", "$": "s",
@@ -115,12 +115,18 @@ _LIES = (
     "English only; measured in docs/descriptors.md"
 )
 
-PROFANITY = (
-    descriptor(
-        "hinted_profanity_words_count", "Profane words", english(profanity_words), unit="word",
+
+def _words(side: Side, default: bool = False) -> Metric:
+    return descriptor(
+        "hinted_profanity_words_count", f"Profane words of the {side}", english(profanity_words),
         formula="words and phrases of the list, masked letters (@ ! $ * 0) read as letters",
-        source=_SOURCE, lies=_LIES, default=True,
-    ),
+        source=_SOURCE, lies=_LIES, unit="word", side=side, default=default,
+    )  # fmt: skip
+
+
+PROFANITY = (
+    _words("response", default=True),
+    _words("prompt"),
     descriptor(
         "hinted_profanity_sentence_count", "Profane sentences", english(profanity_sentences),
         formula="sentences with a profane word", source=_SOURCE, lies=_LIES, unit="sentence",

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
-from driftline.metrics.metric import Value
+from driftline.metrics.metric import Metric, Value
 from driftline.metrics.text import sentences, words
 
 from .language import english
-from .sides import descriptor
+from .sides import Side, descriptor
 
 LOOK_BACK = 3  # words before a valued one that may turn it
 DEGREE = 0.293  # what a degree word adds (VADER's measured mean)
@@ -129,16 +129,22 @@ def subjectivity(text: str) -> Value | None:
     return Value(sum(known) / len(known) if known else 0.0, stats={"words": float(len(known))})
 
 
-SENTIMENT = (
-    descriptor(
-        "sentiment_polarity", "Sentiment", english(polarity), low=-1.0, high=1.0, default=True,
+def _polarity(side: Side, default: bool = False) -> Metric:
+    return descriptor(
+        "sentiment_polarity", f"Sentiment of the {side}", english(polarity), side=side,
+        low=-1.0, high=1.0, default=default,
         formula="mean over sentences of v/√(v²+15), v the sum of word valences with negation, "
         "degree words and `but`",
         source="Hutto & Gilbert 2014 (VADER), here per sentence",
         lies="on irony, comparisons, quotations and technical words (kill a process); English "
         "only; measured in docs/descriptors.md",
         cost="milliseconds",
-    ),
+    )  # fmt: skip
+
+
+SENTIMENT = (
+    _polarity("response", default=True),
+    _polarity("prompt"),
     descriptor(
         "sentiment_subjectivity", "Subjectivity", english(subjectivity), high=1.0,
         formula="mean subjectivity of the words in the lexicon, 0 when it holds none",

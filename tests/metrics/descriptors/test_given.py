@@ -52,6 +52,20 @@ def test_a_pattern_that_is_wrong_or_too_large_is_refused(measure: Measure, patte
     assert found.value is None and found.explanation.startswith("the pattern")
 
 
+def test_flags_and_comments_of_a_pattern_hold_for_words_too(measure: Measure) -> None:
+    for pattern in ("(?i)TICKET", "(?x) ticket  # one word", "tick|ticket"):
+        found = measure(
+            "response_word_regex_matches_count", "Ticket ticket", metadata={"word_regex": pattern}
+        )
+        assert found.value == (2.0 if "(?i)" in pattern else 1.0)
+    slow = measure(
+        "response_word_regex_matches_count",
+        " ".join(["a" * 40 + "b"] * 2_000),
+        metadata={"word_regex": "(?:a|aa)+b?c"},
+    )
+    assert slow.explanation == "it took longer than 0.1 s"
+
+
 def test_a_pattern_that_backtracks_for_ever_is_stopped(measure: Measure) -> None:
     started = time.perf_counter()
     found = measure(
