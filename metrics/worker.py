@@ -144,6 +144,7 @@ class Worker:
             events_failed=self._counts["failed"],
             events_reused=self._counts["reused"],
             cost_per_1000_events=numbers.cost_per_1000_events,
+            left_out=list(self._catalog.problems),
         )
 
     def _state(self) -> Literal["starting", "working", "idle", "stopped"]:
@@ -232,6 +233,7 @@ class Worker:
 
     def _work(self, api: Api, lease: Lease, renewal: Renewal) -> str:
         def check() -> None:
+            renewal.moved()
             if self._stop.is_set() or renewal.lost.is_set():
                 raise StopScoring
 

@@ -244,6 +244,8 @@ def test_a_project_gets_the_metrics_it_chose_those_of_other_packages_too(
     assert worker.process.wait() == 0, worker.process.words
     left_out = [entry for entry in worker.lines() if entry["event"] == "metrics left out"]
     assert ["their-metrics" in entry["problem"] for entry in left_out] == [True]
+    (status,) = site.admin.workers()
+    assert status.report.left_out == [left_out[0]["problem"]]
     cards = {card.name: card for card in site.admin.metrics()}
     assert cards["their_length"].package == "their-metrics" and cards["their_length"].on
     chosen = {"their_length", "their_fault", "response_words"}
@@ -284,6 +286,7 @@ def test_a_worker_told_to_stop_releases_its_lease_at_once(site: Site, wait_until
     wait_until(first.holds_a_lease, "the first worker holds a lease")
     first.process.signal(signal.SIGTERM)
     assert first.process.wait() == 0, first.process.words
+    assert [w.report.state for w in site.admin.workers()] == ["stopped"]
     second = site.work("--once")
     assert second.process.wait() == 0, second.process.words
     site.assert_scored_once(ids)
@@ -322,6 +325,10 @@ def test_a_full_window_is_tested_for_drift(site: Site, wait_until: Wait) -> None
 def test_a_worker_outlives_an_absence_of_the_collector(site: Site, wait_until: Wait) -> None:
     worker = site.work()
     wait_until(lambda: '"ok"' in worker.get("/readyz"), "the worker is ready")
+    wait_until(site.admin.workers, "it reports")
+    assert {"driftline_worker_busy_ratio", "driftline_worker_tokens_per_second"} <= {
+        text.split(" ")[0] for text in worker.get("/metrics").splitlines()
+    }
     collector = site.processes[0]
     collector.signal(signal.SIGTERM)
     assert collector.wait() == 0
