@@ -92,6 +92,7 @@ class GrpcDoor:
     def _store(self, body: bytes, context: grpc.ServicerContext) -> bytes:
         parts, project = self._parts, self._project(dict(context.invocation_metadata()))
         parts.limits.admit(project)
+        parts.committer.admit()
         spans = from_protobuf(body)
         if len(spans) > parts.settings.max_lines:
             raise Problem(413, "too_large", "too many spans in a request: send smaller batches")

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from starlette.concurrency import run_in_threadpool
 
 from .auth import Caller, require
 from .body import announced_size, decompress, read_body
@@ -48,6 +47,7 @@ async def export(request: Request, caller: Sender, parts: Parts) -> Response:
         raise Problem(415, "unsupported_media_type", words, field="content-type")
     try:
         parts.limits.admit(caller.project)
+        parts.committer.admit()
         intake = await _read(request, kind, caller.project, parts)
     except Problem as problem:
         await count_refused(caller.project, problem, parts)
@@ -62,7 +62,7 @@ async def _read(request: Request, kind: str, project: str, parts: Services) -> I
     with parts.bodies.reserve(announced_size(request, limit)):
         body = await read_body(request, limit)
         encoding = request.headers.get("content-encoding", "").strip().lower()
-        return await run_in_threadpool(_take_in, body, encoding, kind, project, parts)
+        return await parts.bodies.decoding(_take_in, body, encoding, kind, project, parts)
 
 
 def _take_in(body: bytes, encoding: str, kind: str, project: str, parts: Services) -> Intake:
