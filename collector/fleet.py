@@ -42,6 +42,7 @@ class Report(BaseModel):
     events_failed: Number
     events_reused: Number
     cost_per_1000_events: Amount | None = None
+    left_out: list[Annotated[str, Field(max_length=1000)]] = Field([], max_length=100)
 
 
 @router.post("", status_code=204)

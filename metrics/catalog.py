@@ -25,11 +25,13 @@ from driftline.sdk.records import MetricCard
 from .errors import MetricsError
 from .metric import ENTRY_POINTS, Card, Cost, Metric, Needs
 from .registry import EMBEDDINGS, STAGES, TEXT
+from .text import well_formed
 
 OWN_PACKAGE = "driftline"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 RESERVED = frozenset({"scored"})  # the collector's marker
 MAX_CHARACTERS = 2000  # of each text of a card
+MAX_PROBLEMS, MAX_PROBLEM_CHARACTERS = 100, 1000  # what a worker's report may hold
 GROUPS = {"hallucination": "Hallucination", "embedding": "Embeddings", "perplexity": "Perplexity"}
 # Functions of one event that ship with Driftline: group, module and its name for them.
 OWN_MODULES = (
@@ -137,8 +139,9 @@ def with_entry_points(catalog: Catalog, points: Iterable[EntryPoint]) -> Catalog
         try:
             _add(found, _entries(point))
         except CatalogError as error:
-            problems.append(f"entry point {point.name!r} of {_package(point)}: {error}")
-    return Catalog(found, tuple(problems))
+            words = f"entry point {point.name!r} of {_package(point)}: {error}"
+            problems.append(well_formed(words)[:MAX_PROBLEM_CHARACTERS])
+    return Catalog(found, tuple(problems[:MAX_PROBLEMS]))
 
 
 def embeddings() -> frozenset[str]:

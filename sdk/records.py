@@ -728,7 +728,7 @@ class WorkerReport:
 
     busy_share: of the last minute, the part spent on work. cost_per_1000_events: dollars, None
     without --cost-per-hour or before the first event. lag_seconds: the age of the oldest event in
-    the last lease since it was ingested.
+    the last lease since it was ingested. left_out: packages whose metrics cannot be used, and why.
     """
 
     name: str
@@ -743,6 +743,7 @@ class WorkerReport:
     events_failed: int
     events_reused: int
     cost_per_1000_events: float | None = None
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

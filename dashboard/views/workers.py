@@ -3,7 +3,7 @@
 import streamlit as st
 
 from driftline.dashboard import markup, wording
-from driftline.dashboard.session import api, heading, link, refreshed, tried
+from driftline.dashboard.session import api, heading, link, plain, refreshed, tried
 from driftline.sdk import records as r
 
 SHOWN = 50
@@ -27,6 +27,8 @@ def fleet() -> None:
         return
     total([w for w in found if not w.silent and w.report.state != "stopped"])
     st.html(markup.table(HEADS, [row(worker) for worker in found], "Metric workers"))
+    for words in dict.fromkeys(words for worker in found for words in worker.report.left_out):
+        st.warning(plain(f"Metrics left out: {words}"), icon=":material/extension_off:")
     st.caption(
         "Busy, tokens/s and events/s are of the last minute; tokens by the second of work. The "
         "cost is known of workers that were started with `--cost-per-hour`."

@@ -100,6 +100,7 @@ def seeded(collector: str, wait_for: Callable[[Callable[[], Any]], Any]) -> Iter
     monitor = r.Monitor(reference_events=REFERENCE, window_events=WINDOW, finetune="auto")
     api.set_monitor(monitor)
     api.create_webhook("http://127.0.0.1:9/nobody-listens")
+    api.report_worker(report_of_a_worker())
     api.announce_metrics([*built_in().records(), HOSTILE_CARD])
     ids = send_events(api)
     drain(api, wait_for)
@@ -111,6 +112,13 @@ def seeded(collector: str, wait_for: Callable[[Callable[[], Any]], Any]) -> Iter
     )
     api.close()
     root.close()
+
+
+def report_of_a_worker() -> r.WorkerReport:
+    return r.WorkerReport(
+        "seed", "cpu", "idle", "2026-01-01T00:00:00Z", 0.0, 100.0, 2.0, 0.5, 70, 0, 3,
+        left_out=[f"entry point 'a' of spice-metrics: {HOSTILE}"],
+    )  # fmt: skip
 
 
 def send_events(api: Api) -> list[str]:

@@ -168,3 +168,9 @@ def test_a_key_that_may_only_look_is_told_so_and_the_toggle_goes_back(
     assert "admin" in page.error[0].value
     assert seeded.api.settings().metrics_off == []
     assert next(t for t in page.toggle if "/response_words/" in t.key).value is True
+
+
+def test_the_workers_page_names_packages_whose_metrics_are_left_out(app: AppTest) -> None:
+    page = open_view(app, "workers.py")
+    (told,) = [warning.value for warning in page.warning if "left out" in warning.value]
+    assert "spice" in told and "\\*\\*not bold" in told
