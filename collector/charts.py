@@ -24,8 +24,8 @@ from .window import MINUTE_SECONDS, Buckets, Window, Within, floor
 
 router = APIRouter(tags=["charts"])
 
-# One row a bucket, and one with 1 before it for the whole window: the table is read once. The rows of
-# a minute are in one partition, so partitions need not be merged with each other.
+# One row a bucket, and one with 1 before it for the whole window: the table is read once. The rows
+# of a minute are in one partition, so partitions need not be merged with each other.
 MINUTES = """
 SELECT grouping(bucket) AS whole,
        toUnixTimestamp(minute) - toUnixTimestamp(minute) % {seconds:UInt32} AS bucket,
