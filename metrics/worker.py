@@ -145,7 +145,6 @@ class Worker:
             events_reused=self._counts["reused"],
             cost_per_1000_events=numbers.cost_per_1000_events,
             left_out=list(self._catalog.problems),
-            left_out=list(self._catalog.problems),
         )
 
     def _state(self) -> Literal["starting", "working", "idle", "stopped"]:

@@ -246,8 +246,6 @@ def test_a_project_gets_the_metrics_it_chose_those_of_other_packages_too(
     assert ["their-metrics" in entry["problem"] for entry in left_out] == [True]
     (status,) = site.admin.workers()
     assert status.report.left_out == [left_out[0]["problem"]]
-    (status,) = site.admin.workers()
-    assert status.report.left_out == [left_out[0]["problem"]]
     cards = {card.name: card for card in site.admin.metrics()}
     assert cards["their_length"].package == "their-metrics" and cards["their_length"].on
     chosen = {"their_length", "their_fault", "response_words"}
