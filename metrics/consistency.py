@@ -30,6 +30,7 @@ NEGATIONS = frozenset(("no", "not", "never", "none", "nor", "cannot", "without")
 
 Same = Callable[[str, str], bool]
 Entails = Callable[[str, str], bool]  # premise, hypothesis
+Contradicts = Callable[[str, str], float]  # premise, hypothesis; 0 to 1
 Cosine = Callable[[str, str], float]
 
 
@@ -84,6 +85,23 @@ def mean_self_check(samples: Sequence[str]) -> float | None:
                 [other for index, other in enumerate(samples) if index != place],
             )
         )
+    ]
+    return _mean(found) if found else None
+
+
+def contradiction(samples: Sequence[str], contradicts: Contradicts) -> float | None:
+    """SelfCheckGPT's NLI variant, 0 to 1: how far samples contradict each other's sentences.
+
+    Mean over the sentences of all samples. None with fewer than two, or none that holds a word.
+    """
+    if len(samples) < 2:
+        return None
+    found = [
+        contradicts(other, part.text)
+        for place, sample in enumerate(samples)
+        for part in sentences(sample)
+        for index, other in enumerate(samples)
+        if index != place
     ]
     return _mean(found) if found else None
 

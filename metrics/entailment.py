@@ -1,14 +1,20 @@
 """Does one text follow from another? A classifier of natural language inference, of the user's.
 
-None ships. Any sequence classifier with a class named entailment drops in: `hf:NAME` or a folder.
+None ships. Any sequence classifier with classes named entailment and contradiction drops in:
+`hf:NAME` or a folder.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .convert import go_offline
 from .errors import ModelUnsuitable
 from .models import ResolvedModel
 from .text import well_formed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_TOKENS = 512
 
@@ -27,10 +33,19 @@ class Entailment:
         except (OSError, ValueError, KeyError) as error:
             raise ModelUnsuitable(f"{model.ref} is no classifier of pairs: {error}") from error
         self._model = loaded.to(device).eval()
-        self._entailment = entailment_label(loaded.config.id2label, model.ref)
+        self._entailment = class_of("entailment", loaded.config.id2label, model.ref)
+        self._contradiction = class_of("contradiction", loaded.config.id2label, model.ref)
 
     def __call__(self, premise: str, hypothesis: str) -> bool:
         """Whether entailment is the likeliest of the classes."""
+        return int(self._logits(premise, hypothesis).argmax()) == self._entailment
+
+    def contradiction(self, premise: str, hypothesis: str) -> float:
+        """The chance of contradiction, when it is that or entailment (as SelfCheckGPT does)."""
+        logits = self._logits(premise, hypothesis)
+        return float((logits[self._contradiction] - logits[self._entailment]).sigmoid())
+
+    def _logits(self, premise: str, hypothesis: str) -> Tensor:
         import torch
 
         pair = self._tokenizer(
@@ -41,13 +56,13 @@ class Entailment:
             return_tensors="pt",
         ).to(self._model.device)
         with torch.inference_mode():
-            logits = self._model(**pair).logits[0]
-        return int(logits.argmax()) == self._entailment
+            logits: Tensor = self._model(**pair).logits[0].float()
+        return logits
 
 
-def entailment_label(labels: dict[int, str], ref: str) -> int:
-    """The class that means entailment. Raises ModelUnsuitable where none is called so."""
-    found = [place for place, name in labels.items() if str(name).lower() == "entailment"]
+def class_of(name: str, labels: dict[int, str], ref: str) -> int:
+    """The class of that name. Raises ModelUnsuitable where there is none."""
+    found = [place for place, label in labels.items() if str(label).lower() == name]
     if len(found) != 1:
-        raise ModelUnsuitable(f"{ref} has no class named entailment: {', '.join(labels.values())}")
+        raise ModelUnsuitable(f"{ref} has no class named {name}: {', '.join(labels.values())}")
     return int(found[0])

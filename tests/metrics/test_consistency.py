@@ -10,6 +10,7 @@ from driftline.metrics.consistency import (
     by_embedding,
     by_entailment,
     by_words,
+    contradiction,
     mean_self_check,
     meanings,
     self_check,
@@ -47,6 +48,24 @@ def test_samples_that_agree_are_less_surprising_than_samples_that_do_not() -> No
     assert same is not None and apart is not None and same < apart
     assert mean_self_check(["alone"]) is None
     assert mean_self_check(["", " "]) is None
+
+
+def test_contradiction_is_the_mean_over_sentences_and_other_samples() -> None:
+    asked = []
+
+    def contradicts(premise: str, hypothesis: str) -> float:
+        asked.append((premise, hypothesis))
+        return float("Rome" in hypothesis and "Paris" in premise)
+
+    found = contradiction(["It is Rome. It is old.", "Paris!"], contradicts)
+    assert asked == [
+        ("Paris!", "It is Rome."),
+        ("Paris!", "It is old."),
+        ("It is Rome. It is old.", "Paris!"),
+    ]
+    assert found == pytest.approx(1 / 3)
+    assert contradiction(["alone"], contradicts) is None
+    assert contradiction(["", " "], contradicts) is None
 
 
 @pytest.mark.parametrize(

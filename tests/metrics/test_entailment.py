@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.metrics.entailment import Entailment, entailment_label
+from driftline.metrics.entailment import Entailment, class_of
 from driftline.metrics.errors import ModelUnsuitable
 from driftline.metrics.models import resolve
 
@@ -39,12 +39,13 @@ def folder(tmp_path: Path) -> Path:
 def test_the_likeliest_class_decides(folder: Path) -> None:
     entails = Entailment(resolve(str(folder)))
     assert entails("Paris", "London \ud800") is True
+    assert entails.contradiction("Paris", "London") < 0.01
 
 
 def test_a_model_without_that_class_is_refused() -> None:
-    assert entailment_label(LABELS, "x") == 1
+    assert class_of("contradiction", LABELS, "x") == 0
     with pytest.raises(ModelUnsuitable, match="no class named entailment: LABEL_0, LABEL_1"):
-        entailment_label({0: "LABEL_0", 1: "LABEL_1"}, "x")
+        class_of("entailment", {0: "LABEL_0", 1: "LABEL_1"}, "x")
 
 
 def test_a_folder_that_is_no_classifier_is_refused(folder: Path) -> None:

@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from driftline.metrics.consistency import Meanings, Same, mean_self_check, meanings
+from driftline.metrics.consistency import (
+    Contradicts,
+    Meanings,
+    Same,
+    contradiction,
+    mean_self_check,
+    meanings,
+)
 from driftline.sdk.errors import ConfigError
 from driftline.sdk.records import decode_record, encode
 
@@ -17,7 +24,17 @@ from .prompts import Prompt
 from .run import Answer
 
 Z95 = 1.959964
-Judge = Callable[[str], Same]  # of a prompt's text
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """When two answers to a prompt mean the same, and how that is called; perhaps when one
+    contradicts another.
+    """
+
+    method: str
+    same: Callable[[str], Same]  # of a prompt's text
+    contradicts: Contradicts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,7 @@ class PromptReport:
     """One prompt. `usual`: an answer that says what most say. None: fewer than two answers.
 
     changed: whether `usual` says something else than in the run before (None: not asked then).
+    self_check: unigrams, nats; contradiction: by NLI, None without such a model.
     """
 
     key: str
@@ -37,6 +55,7 @@ class PromptReport:
     self_check: float | None
     usual: str
     changed: bool | None = None
+    contradiction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +91,6 @@ def report(
     answers: Sequence[Answer],
     failed: int,
     judge: Judge,
-    method: str,
     before: Report | None,
 ) -> Report:
     """All prompts, the most wavering first."""
@@ -88,7 +106,7 @@ def report(
     return Report(
         run=run,
         model=model,
-        method=method,
+        method=judge.method,
         prompts=len(prompts),
         answers=len(answers),
         failed=failed,
@@ -136,7 +154,7 @@ def write_report(path: Path, found: Report) -> None:
 def _prompt(
     prompt: Prompt, texts: Sequence[str], judge: Judge, last: dict[str, PromptReport]
 ) -> PromptReport:
-    same = judge(prompt.text)
+    same = judge.same(prompt.text)
     found: Meanings = meanings(texts, same)
     usual = texts[found.clusters[0][0]] if texts else ""
     before = last.get(prompt.key)
@@ -154,6 +172,7 @@ def _prompt(
         self_check=mean_self_check(texts),
         usual=usual,
         changed=changed,
+        contradiction=contradiction(texts, judge.contradicts) if judge.contradicts else None,
     )
 
 

@@ -17,6 +17,7 @@ from driftline.sdk.records import encode
 from driftline.terminal import Terminal
 
 from .command import Command, add_connection, connect_project, home, key_for
+from .services import require
 
 if TYPE_CHECKING:
     from driftline.canary.model import Model
@@ -38,7 +39,7 @@ def canary(options: argparse.Namespace) -> int:
 
     prompts = read_prompts(options.file)
     model = _model(options)
-    judge, method = _by_nli(options.nli) if options.nli else _judge(options.similarity)
+    judge = _by_nli(options.nli) if options.nli else _judge(options.similarity)
     folder, terminal = home() / "canary", Terminal(sys.stderr)
     asked = fingerprint(*(prompt.key for prompt in prompts))
     project = connect_project(options).project
@@ -61,7 +62,7 @@ def canary(options: argparse.Namespace) -> int:
             failed = runs.ask_all(prompts, options.samples, model, journal, stop, bar.to)
         before = reports.read_report(folder / f"{asked}.report.json")
         found = reports.report(
-            journal.name, model.name, prompts, journal.answers, failed, judge, method, before
+            journal.name, model.name, prompts, journal.answers, failed, judge, before
         )
         _score(journal, found)
         runs.deliver()
@@ -88,18 +89,14 @@ def _model(options: argparse.Namespace) -> Model:
     return ChatModel(options.endpoint, options.model, key, options.temperature, options.logprobs)
 
 
-def _judge(similarity: str) -> tuple[Judge, str]:
-    """How answers are found to mean the same, and what that is called."""
+def _judge(similarity: str) -> Judge:
+    """By embeddings or by words; "auto": by embeddings, when they are installed."""
+    from driftline.canary.report import Judge
     from driftline.metrics.consistency import by_embedding, by_words
 
-    wanted = similarity
-    if wanted == "auto":
-        there = importlib.util.find_spec("sentence_transformers") is not None
-        wanted = "embeddings" if there else "words"
-    if wanted == "words":
-        return by_words, "shared words, numbers and negations"
-    from .services import require
-
+    there = importlib.util.find_spec("sentence_transformers") is not None
+    if similarity == "words" or (similarity == "auto" and not there):
+        return Judge("shared words, numbers and negations", by_words)
     require("driftline.metrics")
     from driftline.metrics import models
     from driftline.metrics.embeddings import Embedder
@@ -112,23 +109,22 @@ def _judge(similarity: str) -> tuple[Judge, str]:
         return float(first @ second)
 
     method = f"cosine of {resolved.ref} or shared words, with equal numbers and negations"
-    return (lambda prompt: by_embedding(prompt, cosine)), method
+    return Judge(method, lambda prompt: by_embedding(prompt, cosine))
 
 
-def _by_nli(reference: str) -> tuple[Judge, str]:
+def _by_nli(reference: str) -> Judge:
     """Bidirectional entailment by a model of the user's."""
-    from .services import require
+    from driftline.canary.report import Judge
+    from driftline.metrics.consistency import by_entailment
 
     require("driftline.metrics")
     from driftline.metrics import models
-    from driftline.metrics.consistency import by_entailment
     from driftline.metrics.entailment import Entailment
 
     resolved = models.resolve(reference)
     entails = Entailment(resolved)
-    return (
-        lambda prompt: by_entailment(prompt, entails)
-    ), f"entailment both ways, {resolved.label}"
+    method = f"entailment both ways, {resolved.label}"
+    return Judge(method, lambda prompt: by_entailment(prompt, entails), entails.contradiction)
 
 
 def _score(journal: Journal, found: Report) -> None:
