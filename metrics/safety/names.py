@@ -46,7 +46,12 @@ _PLACES = (  # first names that mean a place more often
     "Georgia Virginia Carolina Dakota Florence Paris London Chelsea Brooklyn Austin Jackson "
     "Lincoln Washington Savannah Charlotte Madison Victoria India China Israel Jordan Chad Kenya "
     "Asia America Houston Dallas Phoenix Orlando Cuba Holland Milan Lima Columbus Sydney Vienna "
-    "Geneva Adelaide Alexandria Denver Albany Montana Nevada Arizona"
+    "Geneva Adelaide Alexandria Denver Albany Montana Nevada Arizona Florida France German "
+    "Germany Italy Ireland England Scotland Britain Spain Egypt Persia Troy Louisiana Indiana Iowa "
+    "Tennessee Missouri Oregon Utah Maine Maryland Delaware Carolina Vermont Berlin Rome Verona "
+    "Siena Valencia Barcelona Cairo Lourdes Santiago Salem Gary Dominica Romania Malta Samoa Rio "
+    "Jan Mar Add Ok Roman Christian English French Mercedes Porsche Lexus Dell Alexa Siri Apple "
+    "Java Julia Ruby Pearl Mercury Venus Jupiter Trinity Christmas Easter Islam Genesis Merrill"
 )
 NO_NAMES, PLACES = frozenset(_NO_NAMES.split()), frozenset(_PLACES.split())
 
@@ -100,15 +105,19 @@ def _listed(words: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """From the first word that is a first name on: alone when it is no place, else with more."""
     first, last = known()
     for index, (_, word) in enumerate(words):
-        if _plain(word) not in first or word in NO_NAMES:
+        if _plain(word) not in first or word in NO_NAMES or word.isupper():
             continue
         rest = _usable(words[index:])
         if not rest[1:]:
-            return rest if index == 0 and len(words) == 1 and word not in PLACES else []
+            return rest if index == 0 and len(words) == 1 and not _place(word) else []
         following = [_plain(other) for _, other in rest[1:]]
-        if len(rest) <= 4 and (word not in PLACES or _goes_on(following, first, last)):
+        if len(rest) <= 4 and (not _place(word) or _goes_on(following, first, last)):
             return rest
     return []
+
+
+def _place(word: str) -> bool:
+    return word.removesuffix("'s").removesuffix("’s") in PLACES
 
 
 def _goes_on(following: list[str], first: frozenset[str], last: frozenset[str]) -> bool:
