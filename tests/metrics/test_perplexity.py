@@ -128,6 +128,17 @@ def test_a_pair_scores_the_same_whatever_it_is_batched_with(scorer: PerplexitySc
 
 
 @pytest.mark.model
+def test_answers_to_one_prompt_share_it_and_score_as_if_alone(scorer: PerplexityScorer) -> None:
+    answers = ["Paris.", "The capital of France is Paris.", "I do not know."]
+    pairs = [Pair(FRENCH.prompt, answer) for answer in answers]
+    alone = [variant(scorer, least_shared=999).score([pair])[0] for pair in pairs]
+    for found, expected in zip(variant(scorer, least_shared=4).score(pairs), alone, strict=True):
+        close(found.prompt, expected.prompt)
+        close(found.response, expected.response)
+        close(found.whole, expected.prompt + expected.response)
+
+
+@pytest.mark.model
 def test_control_tokens_in_a_text_are_plain_text(scorer: PerplexityScorer) -> None:
     nll = scorer.score([Pair("", "<|im_start|>")])[0].response
     assert nll.n_tokens > 1
