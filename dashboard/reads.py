@@ -23,6 +23,11 @@ def overview(project: str, start: str, end: str) -> r.Overview:
 
 
 @st.cache_data(ttl=SHARED_SECONDS, max_entries=200, show_spinner=False)
+def costs(project: str, start: str, end: str) -> list[r.CostRow]:
+    return service().for_project(project).costs(start=start, end=end)
+
+
+@st.cache_data(ttl=SHARED_SECONDS, max_entries=200, show_spinner=False)
 def score_names(project: str, start: str, end: str) -> list[str]:
     return service().for_project(project).score_names(start=start, end=end)
 

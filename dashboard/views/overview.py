@@ -37,6 +37,7 @@ def page() -> None:
     now(project, start, end)
     traffic(reads.overview(project, start, end))
     quality(project, start, end)
+    costs(reads.costs(project, start, end))
     accounting(found)
 
 
@@ -216,6 +217,34 @@ def one_score(series: r.ScoreSeries) -> None:
         st.altair_chart(picture, alt=f"{wording.name_of(series.name)} over time")
     else:
         st.caption(wording.NONE)
+
+
+WHOSE_WORD = {
+    "sender": "the sender's word",
+    "project": "the project's own price",
+    "list": "the public price list",
+    "": "no price known: `driftline prices --help`",
+}
+
+
+def costs(found: list[r.CostRow]) -> None:
+    """What each model cost, and who says so."""
+    if not found:
+        return
+    st.subheader("Costs by model")
+    rows: list[list[markup.Column]] = [
+        [
+            markup.Cell(row.model or "unnamed", sub=row.provider),
+            number(row.events),
+            number(row.input_tokens),
+            number(row.output_tokens),
+            markup.Cell(wording.dollars(row.cost), "number"),
+            WHOSE_WORD.get(row.source, row.source),
+        ]
+        for row in found
+    ]
+    columns = ["model", "calls", "tokens in", "tokens out", "cost", "by"]
+    st.html(markup.table(columns, rows, "Costs by model"))
 
 
 def accounting(o: r.Overview) -> None:

@@ -24,6 +24,7 @@ def page() -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         monitor()
+        data()
     with right:
         projects()
         webhooks()
@@ -57,6 +58,32 @@ def monitor() -> None:
     ]
     st.html(markup.table(["setting", "value"], rows, "How the project is watched"))
     st.caption("Change it: `driftline monitor set --help`")
+
+
+def data() -> None:
+    """What is kept of the project's events, how long, and how much may come."""
+    st.subheader("Data")
+    found = api().settings()
+    patterns = wording.plural(len(found.redact_patterns), "pattern of your own")
+    facts = [
+        ("Kept for", f"{found.retention_days} days" if found.retention_days else "ever"),
+        ("Redacted before storage", ", ".join(found.redact) or "nothing"),
+        ("and", patterns if found.redact_patterns else "no patterns of your own"),
+        ("Events a second, at most", _limit(found.events_per_second)),
+        ("Bytes a second, at most", _limit(found.bytes_per_second)),
+        ("OpenTelemetry", "model calls and their parents" if found.llm_scope else "all spans"),
+        ("Prices of your own", wording.count(len(found.prices))),
+    ]
+    rows: list[list[markup.Column]] = [[words, markup.Cell(value)] for words, value in facts]
+    st.html(markup.table(["what", "how"], rows, "What happens to the data"))
+    st.caption(
+        "Change it: `driftline retention --help`, `PUT /v1/settings`. One person's data: "
+        "`driftline delete --help`"
+    )
+
+
+def _limit(value: int) -> str:
+    return wording.count(value) if value else "no limit"
 
 
 def setting(value: object) -> str:

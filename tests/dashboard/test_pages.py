@@ -60,6 +60,14 @@ def test_the_overview_counts_what_was_sent(app: AppTest) -> None:
     assert "queue full" in words(page)
 
 
+def test_the_overview_tells_what_each_model_cost_and_the_settings_what_is_kept(
+    app: AppTest,
+) -> None:
+    assert "Costs by model" in words(open_view(app, "overview.py"))
+    kept = words(open_view(app, "settings.py"))
+    assert "Kept for" in kept and "no limit" in kept
+
+
 def test_a_trace_shows_its_messages_as_they_were_sent(app: AppTest, seeded: Any) -> None:
     page = open_view(app, "trace.py", trace=seeded.trace)
     assert "<script>document.title='owned'</script>" in words(page)
