@@ -63,7 +63,7 @@ def test_flags_and_comments_of_a_pattern_hold_for_words_too(measure: Measure) ->
         " ".join(["a" * 40 + "b"] * 2_000),
         metadata={"word_regex": "(?:a|aa)+b?c"},
     )
-    assert slow.explanation == "it took longer than 0.1 s"
+    assert slow.explanation == "it took longer than 0.25 s"
 
 
 def test_a_pattern_that_backtracks_for_ever_is_stopped(measure: Measure) -> None:
@@ -71,7 +71,7 @@ def test_a_pattern_that_backtracks_for_ever_is_stopped(measure: Measure) -> None
     found = measure(
         "response_regex_match_count", "a" * 5_000 + "b", metadata={"regex": "(?:a|aa)+$"}
     )
-    assert found.explanation == "it took longer than 0.1 s"
+    assert found.explanation == "it took longer than 0.25 s"
     assert time.perf_counter() - started < 20
 
 
