@@ -6,6 +6,7 @@
     --answers    a folder with arena/ and ragtruth_qa/ (answers of models): false alarms and speed
     --toxicity   davidson.csv.gz and surge_en.csv.gz: profanity against labels of offence
     --sentiment  *_GroundTruth.txt of hutto_ICWSM_2014.tar.gz, in `pip download vaderSentiment==0.5`
+                 (vaderSentiment's own numbers beside ours, where it is installed)
     --languages  Django's *.po files (pip download --no-deps django==5.2.19, unzipped)
 
 Each part is left out without its folder. docs/descriptors.md has the numbers.
@@ -20,7 +21,9 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -126,11 +129,23 @@ def sentiments(folder: Path) -> None:
         print(f"sentiment, {path.name.removesuffix('_GroundTruth.txt')} (n = {len(rows)}):")
         correlated("ours", ours, ratings)
         correlated("sum of valences", sums, ratings)
+        if judge := vader():
+            correlated("vaderSentiment", np.array([judge(text) for text in texts]), ratings)
         clear = np.abs(ratings) >= 1.0
         decided = clear & (ours != 0)
         agree = int((np.sign(ours) == np.sign(ratings))[decided].sum())
         shown("sign right, of clear ratings with a number other than 0", agree, int(decided.sum()))
         shown("0, of clear ratings", int((clear & (ours == 0)).sum()), int(clear.sum()))
+
+
+@cache
+def vader() -> Callable[[str], float] | None:
+    """The compound score of the package vaderSentiment, where that is installed."""
+    try:
+        analyzer = import_module("vaderSentiment.vaderSentiment").SentimentIntensityAnalyzer()
+    except ImportError:
+        return None
+    return lambda text: float(analyzer.polarity_scores(text)["compound"])
 
 
 def correlated(name: str, first: np.ndarray, second: np.ndarray) -> None:
