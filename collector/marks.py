@@ -7,7 +7,7 @@ a newer marker with the value 0: nothing is deleted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -63,6 +63,35 @@ OLDEST = f"""
 SELECT id FROM ({PENDING}) WHERE id NOT IN {{held:Array(UUID)}}
   AND (UUIDv7ToDateTime(id) < {{fresh_from:DateTime64(3, 'UTC')}} OR id IN ({MARKED}))
 ORDER BY UUIDv7ToDateTime(id), id LIMIT {{limit:UInt32}}
+"""
+
+# Of many projects at once; a project's own `since` is at its place in {since}, in microseconds.
+HAVING_FRESH = """
+SELECT DISTINCT project FROM events
+WHERE project IN {projects:Array(String)} AND id_time >= {since_time:DateTime64(3, 'UTC')}
+  AND (project, id) NOT IN (
+      SELECT project, event_id FROM scores
+      WHERE project IN {projects:Array(String)} AND name = 'scored' AND source = 'worker'
+        AND metric_version = {version:String} AND event_time >= {since_time:DateTime64(3, 'UTC')}
+  )
+"""
+
+ARRIVED_SINCE = """
+project IN {projects:Array(String)} AND ingested_at >= {first:DateTime64(6, 'UTC')}
+AND toUnixTimestamp64Micro(ingested_at)
+    >= arrayElement({since:Array(Int64)}, indexOf({projects:Array(String)}, project))
+"""
+
+FIRST_TIMES = f"SELECT min(id_time), count() FROM events WHERE {ARRIVED_SINCE}"
+
+HAVING_PENDING = f"""
+SELECT DISTINCT project FROM events
+WHERE {ARRIVED_SINCE} AND (project, id) NOT IN (
+    SELECT project, event_id FROM scores
+    WHERE project IN {{projects:Array(String)}} AND name = 'scored' AND source = 'worker'
+      AND metric_version = {{version:String}} AND event_time >= {{since_time:DateTime64(3, 'UTC')}}
+    GROUP BY project, event_id HAVING argMax(value, computed_at) = 1
+)
 """
 
 FIRST_ARRIVAL = f"SELECT min(arrived), count() FROM ({PENDING})"
@@ -194,6 +223,30 @@ def oldest(
         limit=limit,
     )
     return [event_id for (event_id,) in found]
+
+
+def having_fresh(
+    clickhouse: ClickHouse, since: Mapping[str, datetime], fresh_from: datetime
+) -> set[str]:
+    """The projects with events made at or after `fresh_from` that were never marked."""
+    found = clickhouse.query(
+        HAVING_FRESH, projects=list(since), version=METRIC_SET_VERSION, since_time=fresh_from
+    )
+    return {project for (project,) in found}
+
+
+def having_pending(clickhouse: ClickHouse, since: Mapping[str, datetime]) -> set[str]:
+    """The projects with pending events that arrived at or after the project's `since`."""
+    asked = {
+        "projects": list(since),
+        "since": [round(time.timestamp() * 1_000_000) for time in since.values()],
+        "first": min(since.values()),
+    }
+    ((first, count),) = clickhouse.query(FIRST_TIMES, **asked)
+    if not count:
+        return set()
+    found = clickhouse.query(HAVING_PENDING, version=METRIC_SET_VERSION, since_time=first, **asked)
+    return {project for (project,) in found}
 
 
 def backlog(clickhouse: ClickHouse, project: str, since: datetime) -> tuple[datetime | None, int]:

@@ -19,8 +19,10 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from . import marks
+from .clickhouse import ClickHouse
 from .lease import LONG_AGO
-from .tables import LeaseRow, ProjectRow
+from .tables import LeaseRow, ProjectRow, WindowRow
 
 FRESH_SECONDS = 300.0
 BACKLOG_EVERY = 8
@@ -30,26 +32,53 @@ Lane = Literal["fresh", "backlog"]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing to try: the events of a project in a lane."""
+    """One thing to try: the events of a project in a lane; all that came before `since` is done."""
 
     project: str
     lane: Lane
+    since: datetime
 
 
-def order(session: Session, project: str) -> list[Turn]:
-    """What to try, in order, for a worker of `project`, or of all projects ("")."""
-    query = select(ProjectRow.id, ProjectRow.turns).order_by(ProjectRow.created_at)
+def order(session: Session, project: str) -> tuple[list[Turn], list[Turn]]:
+    """What to try first and what else, in order, for a worker of `project`, or of all (""): a lane
+    each.
+    """
+    query = select(ProjectRow).order_by(ProjectRow.created_at)
     if project:
         query = query.where(ProjectRow.id == project)
-    given = {found.id: found.turns for found in session.execute(query)}
+    projects = list(session.scalars(query))
     served = _last_served(session)
 
     def lane(name: Lane) -> list[Turn]:
-        ids = sorted(given, key=lambda i: served.get((i, name), LONG_AGO))
-        return [Turn(i, name) for i in ids]
+        turns = [Turn(p.id, name, p.scored_through or LONG_AGO) for p in projects]
+        return sorted(turns, key=lambda turn: served.get((turn.project, name), LONG_AGO))
 
+    backlog_first = is_backlogs_turn(sum(p.turns for p in projects))
     fresh, backlog = lane("fresh"), lane("backlog")
-    return [*backlog, *fresh] if is_backlogs_turn(sum(given.values())) else [*fresh, *backlog]
+    return (backlog, fresh) if backlog_first else (fresh, backlog)
+
+
+def windows(session: Session, project: str) -> list[str]:
+    """Projects with a drift window to be tested, the one that waits longest first."""
+    query = select(WindowRow.project_id).where(WindowRow.state == "pending")
+    if project:
+        query = query.where(WindowRow.project_id == project)
+    return list(dict.fromkeys(session.scalars(query.order_by(WindowRow.created_at))))
+
+
+def worth_trying(clickhouse: ClickHouse, turns: list[Turn], now: datetime) -> list[Turn]:
+    """The turns of one lane that may find something: one question for all projects, not one each.
+
+    Some may find nothing after all: what others hold is not looked at here.
+    """
+    if len(turns) < 2:
+        return turns
+    since = {turn.project: turn.since for turn in turns}
+    if turns[0].lane == "fresh":
+        found = marks.having_fresh(clickhouse, since, fresh_from(now))
+    else:
+        found = marks.having_pending(clickhouse, since)
+    return [turn for turn in turns if turn.project in found]
 
 
 def is_backlogs_turn(leases_given: int) -> bool:

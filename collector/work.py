@@ -57,13 +57,16 @@ class Release(BaseModel):
 def lease_work(body: LeaseRequest, caller: Worker, parts: Parts) -> r.Lease | Response:
     """Work for a worker, or 204: a drift window first, else events, fresh ones first (`turns`)."""
     with parts.control.reading() as session:
-        order = turns.order(session, caller.project)
-    found: r.Lease | None = None
-    for project in dict.fromkeys(turn.project for turn in order):
-        found = found or _lease_window(parts, project, body)
-    for turn in order:
-        found = found or _lease_events(parts, turn, body)
-    return found or Response(status_code=204)
+        windows = turns.windows(session, caller.project)
+        lanes = turns.order(session, caller.project)
+    for project in windows:
+        if (found := _lease_window(parts, project, body)) is not None:
+            return found
+    for lane in lanes:
+        for turn in turns.worth_trying(parts.clickhouse, lane, parts.clock()):
+            if (found := _lease_events(parts, turn, body)) is not None:
+                return found
+    return Response(status_code=204)
 
 
 @router.post("/{lease_id}/renew", status_code=204)
