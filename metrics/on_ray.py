@@ -20,6 +20,7 @@ from driftline.sdk.errors import ConfigError
 if TYPE_CHECKING:
     from .worker import Worker
 
+MAX_BLOCKS = 1000
 SPARE = 1.25  # tickets above those that full leases would need: events tried before go alone
 
 
@@ -70,8 +71,8 @@ def backfill(source: Source, cluster: Cluster, events: int) -> Iterator[int]:
     if began:
         ray.init(address=cluster.address or "local", include_dashboard=False, log_to_driver=False)
     tickets = math.ceil(SPARE * events / source.max_events) + cluster.workers
-    # A block for each ticket: one that is run again costs one lease, not all of an actor's.
-    data = ray.data.range(tickets, override_num_blocks=tickets)
+    # Small blocks: what Ray runs again costs few leases, and the progress is seen.
+    data = ray.data.range(tickets, override_num_blocks=min(tickets, MAX_BLOCKS))
     done = data.map_batches(
         Leases,
         fn_constructor_args=(source,),

@@ -106,15 +106,17 @@ def _on_ray(options: argparse.Namespace, api: Api, plan: Plan, bar: Bar, waiting
     source = on_ray.Source(
         options.url, key.secret, api.project, options.max_events, ("--device", options.device)
     )
-    done = 0
+    pause = threading.Event()
     try:
-        for events in on_ray.backfill(source, cluster, waiting) if waiting else ():
-            done += events
-            bar.to(min(done, waiting), f"{options.ray_workers} workers on Ray")
+        while left := _left(api, plan):
+            done = waiting - left
+            for events in on_ray.backfill(source, cluster, left):
+                done += events
+                bar.to(min(done, waiting), f"{options.ray_workers} workers on Ray")
+            # What is left is held by others, or by an actor that died, until its lease runs out.
+            pause.wait(POLL_SECONDS)
     finally:
         api.revoke_key(key.id)
-    if left := _left(api, plan):
-        Terminal().say(f"{left} events are left to other workers, or failed and are tried again")
 
 
 def _time(text: str) -> str:
