@@ -1,4 +1,4 @@
-"""`python -m driftline.metrics`: the metric worker. docs/worker.md says how to run it."""
+"""`python -m driftline.metrics`: the metric worker. docs/workers.md says how to run it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ Leases events from the collector, computes their metrics and hands the results i
 workers may run, on any machine that reaches the collector; start as many as you like, stop them as
 you like: unfinished work is leased again."""
 SCORER = f"causal model for perplexity ({models.SMOLLM2}); again for further reference models"
+SAFETY_MODEL = "sequence classifier in place of the one that ships (docs/safety.md)"
 NO_KEY = "no key: set DRIFTLINE_API_KEY to a key with the scope `work`"
 EPILOG = """\
 The key needs the scope `work`: driftline keys create --scope work. Give it in DRIFTLINE_API_KEY
@@ -65,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     add("--scorer", action="append", help=SCORER)
     add("--compile", action="store_true", help="torch.compile the scorers: minutes at the start")
     add("--embedder", default=models.MINILM, help="sentence embedder (%(default)s)")
+    add("--toxicity-model", default=env("DRIFTLINE_TOXICITY_MODEL", ""), help=SAFETY_MODEL)
+    add("--injection-model", default=env("DRIFTLINE_INJECTION_MODEL", ""), help=SAFETY_MODEL)
     add("--max-events", type=int, default=16, help="events a lease (%(default)s)")
     add("--lease-seconds", type=float, default=60.0, help="renewed while working (%(default)s)")
     add("--name", default=f"{socket.gethostname()}-{os.getpid()}", help="in the collector's logs")
@@ -126,7 +129,6 @@ def run(options: argparse.Namespace) -> None:
 def assemble(options: argparse.Namespace, meters: Meters, stop: threading.Event) -> Worker:
     """A worker that loads its models when an event first needs one."""
     from driftline.metrics.by_need import ByNeed
-    from driftline.metrics.catalog import installed
     from driftline.metrics.worker import Worker, WorkerSettings
     from driftline.sdk.api import Api
 
@@ -138,7 +140,7 @@ def assemble(options: argparse.Namespace, meters: Meters, stop: threading.Event)
         options.device,
         options.cost_per_hour,
     )
-    catalog = installed()
+    catalog = chosen_catalog(options)
 
     def load() -> EventScorer:
         worker.device = machine.pick_device(options.device)
@@ -148,6 +150,17 @@ def assemble(options: argparse.Namespace, meters: Meters, stop: threading.Event)
     scorer = ByNeed(catalog, load)
     worker = Worker(api, lambda: scorer, settings, meters, catalog=catalog, stop=stop)
     return worker
+
+
+def chosen_catalog(options: argparse.Namespace) -> Catalog:
+    """What is installed, with the safety models that the options name; torch only for those."""
+    from driftline.metrics.catalog import installed
+    from driftline.metrics.safety.chosen import with_models
+
+    references = (options.toxicity_model, options.injection_model)
+    if not any(references):
+        return installed()
+    return with_models(installed(), *references, machine.pick_device(options.device), _log)
 
 
 def resolved(options: argparse.Namespace) -> list[ResolvedModel]:
