@@ -149,6 +149,7 @@ def main() -> None:
         folder.mkdir()
         install_poison(folder)
         api = collector.api("faults")
+        Api(collector.url, collector.admin_key).announce_metrics(catalog.records())
         off = sorted(catalog.defaults - chosen)
         api.set_settings(dataclasses.replace(api.settings(), metrics_off=off))
         ids, poison = send(api, count, rng)

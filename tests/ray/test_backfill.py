@@ -45,19 +45,26 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     command = [sys.executable, "-m", "driftline.collector"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        yield project(url, home, process)
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_SECONDS)
+
+
+def project(url: str, home: Path, collector: subprocess.Popen[bytes]) -> Api:
     probe, pause = Api(url, "", retries=0), threading.Event()
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not probe.ready():
-        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+        assert collector.poll() is None and time.monotonic() < deadline
         pause.wait(0.1)
     admin = Api(url, (home / "admin.key").read_text().strip())
+    admin.announce_metrics(installed().records())
     admin.create_project("shop")
     found = admin.for_project("shop")
     off = sorted(installed().entries.keys() - installed().metrics.keys())
     found.set_settings(dataclasses.replace(found.settings(), metrics_off=off))
-    yield found
-    process.terminate()
-    process.wait(DEADLINE_SECONDS)
+    return found
 
 
 def test_a_backfill_over_ray_scores_every_event_once(
