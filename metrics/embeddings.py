@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 Features = Mapping[str, Any]
 
-BUDGET_TOKENS = {"cpu": 1024, "cuda": 65536}  # of one padded batch; its activations fit the cache
+BUDGET_TOKENS = {"cpu": 512, "cuda": 65536}  # of one padded batch; small ones share cores evenly
 TOKENISED_TEXTS = 512  # at a time
 CHARACTERS_PER_PIECE = 16  # a longer text is cut to this times the model's limit before tokenising
 KNOWN_VECTORS = 20_000  # of 384 numbers: 31 MB

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CHUNK_ROWS = 128  # of logits: 128 × 49,152 × 4 bytes = 25 MB, where 2,048 rows are 403 MB
-BUDGET_TOKENS = {"cpu": 1024, "cuda": 32768}  # of one padded batch; its activations fit the cache
+BUDGET_TOKENS = {"cpu": 512, "cuda": 32768}  # of one padded batch; small ones share cores evenly
 PAST_SHARE = 4  # a remembered token takes this part of the room of a new one in a batch
 CACHED_TOKENS = {"cpu": 8192, "cuda": 131072}  # of beginnings at a time: 46 kB each with SmolLM2
 
