@@ -13,10 +13,11 @@ from . import reprice
 from .auth import Caller, require
 from .clock import rfc3339
 from .cost import PRICED_KINDS
+from .event import EPOCH
 from .reads import Reader, json_answer
 from .reprice import Span
 from .services import Parts
-from .window import MINUTE_SECONDS, Within, floor
+from .window import LAST, MINUTE_SECONDS, Within, floor
 
 router = APIRouter(tags=["costs"])
 Admin = Annotated[Caller, Depends(require("admin"))]
@@ -60,13 +61,15 @@ def recompute(body: Recompute, caller: Admin, parts: Parts) -> r.Recomputed:
 
     A step that is repeated, after a crash or by two callers, comes to the same.
     """
-    start = body.cursor or body.start
-    week = reprice.first_week(parts.clickhouse, Span(caller.project, start, body.end))
-    if start >= body.end or week is None:
+    start, end = max(body.cursor or body.start, EPOCH), min(body.end, LAST)
+    if start >= end:
+        return r.Recomputed(0, 0, "")
+    week = reprice.first_week(parts.clickhouse, Span(caller.project, start, end))
+    if week is None:
         return r.Recomputed(0, 0, "")
     own = parts.policies.of(caller.project).prices
     done = reprice.reprice(parts.clickhouse, week, own)
     parts.rollup.touch(caller.project, done.minutes)
     parts.rollup.flush()
-    more = week.end < body.end
+    more = week.end < end
     return r.Recomputed(done.examined, done.changed, rfc3339(week.end) if more else "")

@@ -153,3 +153,16 @@ def test_the_sql_of_a_price_computes_what_the_step_computes(front):
             )
             assert cost == pytest.approx(expected), (provider, model, moment, usage)
             assert (source == "") == (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-11-20T13:37:51.714106Z", "0989-05-29T02:19:56.76+00:32"),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_spans_beyond_what_the_database_can_write_are_cut(front, start, end):
+    found = front.post("/v1/costs/recompute", {"start": start, "end": end})
+    assert found["changed"] == 0
