@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from .lease import lock_project
 from .problem import NOTHING, Problem, not_found
 from .services import Parts
 from .tables import JobRow, LossRow, ModelRow
+from .window import given_time
 
 router = APIRouter(tags=["jobs"])
 Reader = Annotated[Caller, Depends(require("read"))]
@@ -67,9 +69,18 @@ def create_job(body: NewJob, caller: Admin, parts: Parts) -> r.Job:
     with parts.control.session() as session:
         key = body.idempotency_key
         lock_project(session, caller.project)  # of two that race, the second finds the first's job
-        return tuning.record(
-            tuning.create(parts, session, caller.project, body.spec, key, "queued")
-        )
+        spec = _within_time(body.spec)
+        return tuning.record(tuning.create(parts, session, caller.project, spec, key, "queued"))
+
+
+def _within_time(spec: r.JobSpec) -> r.JobSpec:
+    """The spec with times that the executor and retention can read. Raises Problem 422."""
+    since, until = _readable("since", spec.since), _readable("until", spec.until)
+    return replace(spec, since=since, until=until)
+
+
+def _readable(name: str, text: str) -> str:
+    return rfc3339(given_time(f"spec.{name}", text)) if text else ""
 
 
 @router.get("/v1/jobs")

@@ -19,11 +19,10 @@ from driftline.sdk import records as r
 
 from . import bodies, lease, marks
 from .auth import Caller, require
-from .clock import parse_rfc3339, rfc3339
-from .problem import Problem
+from .clock import rfc3339
 from .reads import Reader
 from .services import Parts, Services
-from .window import Limit, Within
+from .window import Limit, Within, given_time
 from .wire import UUID7
 
 router = APIRouter(prefix="/v1/work", tags=["work"])
@@ -51,8 +50,8 @@ def rescore(body: Rescore, caller: Admin, parts: Parts) -> dict[str, int]:
     The watermark follows the events of the span, scored or not, so that calling again after a
     crash lowers it again.
     """
-    start, end = _time(body.start, "start"), _time(body.end, "end")
-    before = _time(body.before, "before") if body.before else parts.clock()
+    start, end = given_time("start", body.start), given_time("end", body.end)
+    before = given_time("before", body.before) if body.before else parts.clock()
     first = marks.first_arrival(parts.clickhouse, caller.project, start, end)
     if first is None:
         return {"events": 0}
@@ -113,11 +112,3 @@ def _lower(session: Session, project_id: str, first: datetime) -> None:
     project = lease.lock_project(session, project_id)
     if project.scored_through is not None:
         project.scored_through = min(project.scored_through, first)
-
-
-def _time(text: str, field: str) -> datetime:
-    try:
-        return parse_rfc3339(text)
-    except (ValueError, OverflowError):
-        message = f"{field} must be an RFC 3339 time such as 2026-01-31T09:30:00Z"
-        raise Problem(422, "invalid_field", message, field=field) from None

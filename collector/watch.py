@@ -28,12 +28,13 @@ from driftline.sdk import records as r
 
 from . import incidents, lease, marks
 from .bodies import traces_of
-from .clock import parse_rfc3339, rfc3339
+from .clock import rfc3339
 from .event import id_time
 from .ids import new_id
 from .problem import Problem
 from .services import Services
 from .tables import LeaseRow, ProjectRow, ReferenceRow, WindowRow
+from .window import given_time
 
 log = structlog.get_logger(__name__)
 NOBODY = UUID(int=0)
@@ -281,12 +282,7 @@ def _drift_row(
 
 def pin(parts: Services, project_id: str, start: str, end: str, name: str) -> None:
     """Use the scored llm events of [start, end) as the reference. Raises Problem 422."""
-    try:
-        first, last = parse_rfc3339(start), parse_rfc3339(end)
-    except ValueError as error:
-        raise Problem(
-            422, "invalid_field", f"not an RFC 3339 time: {error}", field="start"
-        ) from None
+    first, last = given_time("start", start), given_time("end", end)
     page = marks.in_order(parts.clickhouse, project_id, NOBODY, first, last, MAX_REFERENCE)
     found = [event for event in page if event.label == "ok"]
     if len(found) < MIN_REFERENCE:

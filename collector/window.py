@@ -58,14 +58,15 @@ def floor(time: datetime, seconds: int) -> datetime:
 
 
 def _window(parts: Parts, start: Start = "", end: End = "") -> Window:
-    last = _time("end", end) if end else parts.clock()
-    first = _time("start", start) if start else last - DEFAULT
+    last = given_time("end", end) if end else parts.clock()
+    first = given_time("start", start) if start else last - DEFAULT
     if first >= last:
         raise Problem(422, "invalid_field", "start must be before end", field="start")
     return Window(first, last)
 
 
-def _time(name: str, text: str) -> datetime:
+def given_time(name: str, text: str) -> datetime:
+    """The field's time, moved into what the database can write. Raises Problem 422."""
     try:
         time = parse_rfc3339(text)
     except (ValueError, OverflowError):

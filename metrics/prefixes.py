@@ -51,5 +51,6 @@ def _joined(
 
 def common(one: Sequence[int], other: Sequence[int], most: int) -> int:
     """How many of the first `most` tokens are the same."""
+    most = max(0, most)
     pairs = zip(one[:most], other[:most], strict=True)
-    return next((place for place, (a, b) in enumerate(pairs) if a != b), max(0, most))
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), most)

@@ -172,3 +172,41 @@ def test_no_bytes_make_the_collector_fail(front, body, encoding):
     headers = {**front.headers, "Content-Encoding": encoding}
     response = front.client.post("/v1/events", content=body, headers=headers)
     assert response.status_code in (200, 400, 422)
+
+
+FAR = [
+    ("2026-11-20T13:37:51.714106Z", "0989-05-29T02:19:56.76+00:32"),
+    ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+]
+READS = ["overview", "costs", "traces", "events", "hallucination/rate", "hallucination/unlabelled"]
+
+
+@pytest.mark.parametrize("span", FAR, ids=["reversed", "all", "beyond"])
+@pytest.mark.parametrize("path", READS)
+def test_times_that_no_calendar_holds_read_or_are_refused(front, path, span):
+    times = {"start": span[0], "end": span[1]}
+    response = front.client.get(f"/v1/{path}", params=times, headers=front.headers)
+    assert response.status_code in (200, 422), response.text
+
+
+@pytest.mark.parametrize("span", FAR, ids=["reversed", "all", "beyond"])
+@pytest.mark.parametrize("path", ["work/rescore", "drift/reference", "costs/recompute"])
+def test_times_that_no_calendar_holds_are_no_reason_to_fail(front, path, span):
+    body = {"start": span[0], "end": span[1], "name": "x"}
+    response = front.client.post(f"/v1/{path}", json=body, headers=front.headers)
+    assert response.status_code in (200, 422), response.text
+
+
+@pytest.mark.parametrize("span", FAR[:2], ids=["reversed", "all"])
+def test_a_job_of_times_that_no_calendar_holds_has_times_that_can_be_read(front, span):
+    spec = {"since": span[0], "until": span[1]}
+    job = front.post("/v1/jobs", {"spec": spec, "idempotency_key": "far"})
+    for name in ("since", "until"):
+        assert "1970" <= job["spec"][name] <= "2200-01-01T00:00:00Z"
+
+
+def test_a_job_since_no_time_at_all_is_refused(front):
+    body = {"spec": {"since": "yesterday"}, "idempotency_key": "never"}
+    response = front.client.post("/v1/jobs", json=body, headers=front.headers)
+    assert (response.status_code, response.json()["field"]) == (422, "spec.since")

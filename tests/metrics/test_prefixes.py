@@ -1,6 +1,6 @@
 """Which sequences share a beginning."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from driftline.metrics.prefixes import common, families
@@ -40,6 +40,7 @@ def test_a_short_common_beginning_does_not_break_up_a_long_one() -> None:
     assert [(f.shared, sorted(f.members)) for f in found] == [(22, [0, 1]), (0, [2])]
 
 
+@example([0, 1], [0, 1, 1], -1)
 @given(TOKENS, TOKENS, st.integers(-1, 12))
 def test_what_is_common_is_counted_up_to_the_first_difference(
     one: list[int], other: list[int], most: int
