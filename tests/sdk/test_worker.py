@@ -172,7 +172,7 @@ def test_a_refused_batch_is_dropped_and_counted(
     make: Make, losses: Losses, status: int, reason: str
 ) -> None:
     memory = MemoryTransport(Reply(status))
-    worker = make(memory)
+    worker = make(memory, flush_seconds=60)  # both in one batch
     worker.submit(line())
     worker.submit(line())
     assert worker.flush(10)
