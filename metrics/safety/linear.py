@@ -38,11 +38,14 @@ Numbers = NDArray[np.float64]
 
 PRIORS: dict[Task, float] = {"jailbreak": 0.01, "toxicity": 0.5}  # what probabilities assume
 LIES: dict[Task, str] = {
-    "jailbreak": "it knows English phrases of 2023, not meaning, and misses most injections that"
-    " are no long jailbreak; the probability assumes one attack in 100 texts",
-    "toxicity": "it knows words of English tweets, not meaning; the probability assumes even odds,"
-    " so it is too high where toxicity is rare",
+    "jailbreak": "it knows English phrases of 2023, not meaning: of held-out attacks it flags 79 %"
+    " of long jailbreaks, 31 % of short injections and none of 24 hidden in a document; the"
+    " probability assumes one attack in 100 texts",
+    "toxicity": "it knows words of English tweets, not meaning: of other toxic comments it flags"
+    " 21 %, fewer than a list of swear words; the probability assumes even odds, so it is too high"
+    " where toxicity is rare",
 }
+# On if at most 1 % of every everyday source never seen is flagged (decision 43): neither is.
 ON_BY_DEFAULT: dict[Task, bool] = {"jailbreak": False, "toxicity": False}
 
 

@@ -31,13 +31,14 @@ def test_other_values_need_another_version(task: Task) -> None:
 
 
 @pytest.mark.parametrize(("task", "least_hits", "most_alarms"), [
-    ("jailbreak", 0.6, 0.1),
-    ("toxicity", 0.7, 0.15),
+    ("jailbreak", 0.3, 0.02),
+    ("toxicity", 0.85, 0.1),
 ])  # fmt: skip
 def test_held_out_rows(
     held_out: dict[str, Any], task: Task, least_hits: float, most_alarms: float
 ) -> None:
-    """60 rows of each class, with slack; docs/safety.md has the shares of all held-out rows."""
+    """60 rows of each class below 3,000 characters; the bounds are what was measured, with slack.
+    docs/safety.md has the shares of all held-out rows."""
     model = load_model(task)
     rows = held_out[task]
     flagged = {
