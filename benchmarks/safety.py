@@ -1,10 +1,11 @@
-"""How well do the finders of personal data and secrets do? The tables of docs/safety.md.
+"""How well do the safety metrics do? The tables of docs/safety.md, with 95 % intervals.
 
-    python benchmarks/safety.py DATA [--only pii,secrets] [--peer PYTHON MODEL]
+    python benchmarks/safety.py DATA [--only pii,secrets,jailbreak,toxicity] [--peer PYTHON MODEL]
 
-DATA is a folder with pii/, arena/, banking77/, ragtruth_qa/, halueval/, mail/ and jailbreak/ as
-tools/safety_sources.py reads them. --peer: a Python with presidio-analyzer, and the folder of a
-spaCy model for it; its rows are printed beside ours. Intervals: Wilson, 95 %.
+DATA is the folder that tools/train_safety.py reads; the same code divides it. --peer: a Python
+with presidio-analyzer, and the folder of a spaCy model for it; its rows are printed beside those of
+our finders of personal data. Intervals: Wilson's, or the bootstrap's over rows (AUROC, F1,
+calibration).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+from intervals import share
+from safety_classifiers import jailbreak_table, toxicity_table
 
 from driftline.metrics.safety.credentials import secrets_in
 from driftline.metrics.safety.pii import personal_data
@@ -39,20 +41,9 @@ PRESIDIO = {
     "IBAN_CODE": "iban", "US_SSN": "ssn", "IP_ADDRESS": "ip",
 }  # fmt: skip
 SAMPLE_ROWS = 120
+CLASSIFIED_ROWS = 60  # of each class, each below SAMPLE_CHARACTERS
+SAMPLE_CHARACTERS = 3000
 Found = list[tuple[int, int, str]]
-
-
-# ------------------------------------------------------------------------------------- intervals
-
-
-def share(hits: int, count: int) -> str:
-    """hits / count with Wilson's interval."""
-    if not count:
-        return "none"
-    z, p = 1.959964, hits / count
-    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * np.sqrt(p * (1 - p) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return f"{p:.3f} [{max(0.0, middle - half):.3f}, {min(1.0, middle + half):.3f}]"
 
 
 # ------------------------------------------------------------------------------------------- PII
@@ -207,14 +198,30 @@ def _ask_peer(script: str, peer: Sequence[str], texts: Sequence[str]) -> list[li
 
 
 def write_sample(data: Path, into: Path) -> None:
-    """A few held-out rows, for tests/metrics/safety."""
+    """A few held-out rows of each task, for tests/metrics/safety."""
     rows = random.Random(0).sample(held_out_pii(data), SAMPLE_ROWS)
-    chosen = {"pii": [{"text": row["full_text"], "spans": row["spans"]} for row in rows]}
+    chosen: dict[str, object] = {
+        "pii": [{"text": row["full_text"], "spans": row["spans"]} for row in rows]
+    }
+    for name, labelled in (
+        ("jailbreak", sources.jailbreak_rows(data)),
+        ("toxicity", sources.toxicity_rows(data)),
+    ):
+        held = [
+            row for row in sources.divide(labelled)["test"] if len(row.text) < SAMPLE_CHARACTERS
+        ]
+        chosen[name] = {
+            kind: sources.some([row.text for row in held if row.label == label], CLASSIFIED_ROWS)
+            for label, kind in enumerate(("harmless", "harmful"))
+        }
     with gzip.GzipFile(into, "wb", mtime=0) as file:
         file.write(json.dumps(chosen, ensure_ascii=False).encode())
 
 
-TABLES = {"pii": pii_table, "secrets": secrets_table}
+TABLES = {
+    "pii": pii_table, "secrets": secrets_table,
+    "jailbreak": jailbreak_table, "toxicity": toxicity_table,
+}  # fmt: skip
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The catalogue with the safety classifiers that an operator chose.
+"""The catalogue with the classifiers that an operator chose in place of those that ship.
 
 driftline worker --toxicity-model hf:unitary/toxic-bert --injection-model ./my-classifier
 """
@@ -23,7 +23,7 @@ def with_models(
     device: str = "cpu",
     progress: Progress = silent,
 ) -> Catalog:
-    """The catalogue with the metrics of these models, which are loaded now; "" names none.
+    """The catalogue with these models, which are loaded now, under the same names; "" names none.
 
     Raises ModelMissing and ModelUnsuitable.
     """

@@ -1,19 +1,17 @@
-"""Prompt injection and toxicity, as metrics of a judge (`judges`)."""
+"""Prompt injection and toxicity, as metrics of a judge (`judges`), whichever it is."""
 
 from __future__ import annotations
 
-from driftline.metrics.metric import Cost, Metric, Needs, metric
+from driftline.metrics.metric import Metric, Needs, metric
 
 from .judges import Judge, Texts, context_texts, judged, prompt_texts, response_texts
 
-COST: Cost = "a language model pass"
 INJECTION_LIES = (
-    "as the model does: attacks unlike its training data are missed, role play and talk about"
-    " prompts may look alike; measure it on labelled rows of your own"
+    "attacks unlike the model's training data are missed; role play and talk about prompts may"
+    " look alike"
 )
 TOXICITY_LIES = (
-    "as the model does: reclaimed, quoted and dialect use is often flagged, polite contempt"
-    " missed; measure it on labelled rows of your own"
+    "reclaimed, quoted and dialect use is often flagged, contempt in polite words missed"
 )
 
 
@@ -42,12 +40,13 @@ def _metric(judge: Judge, name: str, title: str, needs: Needs, texts: Texts) -> 
     return metric(
         name=name,
         title=title,
-        formula=f"probability of {kind} by a sequence classifier, the highest of the texts",
+        formula=f"probability of {kind} by a classifier of texts, the highest of the texts",
         source=judge.source,
         needs=needs,
         low=0.0,
         high=1.0,
-        lies=INJECTION_LIES if injection else TOXICITY_LIES,
-        cost=COST,
+        lies=f"{INJECTION_LIES if injection else TOXICITY_LIES}; {judge.lies}",
+        cost=judge.cost,
         version=judge.version,
+        default=judge.default,
     )(judged(judge, texts, f"no {side}", kind if injection else "toxic", marks=side != "context"))

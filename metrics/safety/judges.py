@@ -1,6 +1,7 @@
 """A judge reads a text and says how likely it is what it looks for; metrics are made of judges.
 
-Of several texts of an event the likeliest counts. `transformer` makes a judge of a model.
+Of several texts of an event the likeliest counts. `linear` has the judges that ship, `transformer`
+makes one of an operator's model.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from driftline.metrics.metric import Compute, Value
+from driftline.metrics.metric import Compute, Cost, Value
 from driftline.sdk.records import Event, TextSpan
 
 
@@ -23,12 +24,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What reads a text; `name`, `source` and `version` say which model it is."""
+    """What reads a text; `name`, `source` and `version` say which model it is.
+
+    lies: when this model is wrong, beyond what makes any model of its task wrong. cost and default
+    are those of the metrics' cards.
+    """
 
     read: Callable[[str], Reading]
     name: str
     source: str
     version: str
+    lies: str
+    cost: Cost
+    default: bool = True
 
 
 @dataclass(frozen=True, slots=True)

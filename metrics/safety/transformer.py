@@ -94,7 +94,14 @@ def load_judge(found: ResolvedModel, device: str = "cpu") -> Judge:
     harmful = harmful_labels(config.id2label, found.ref, independent)
     classifier = Classifier(model.to(device).eval(), tokenizer, harmful, independent, device)
     version = f"{METRIC_SET_VERSION}+{found.sha256[:12]}"
-    return Judge(classifier.read, found.label, f"{found.ref} (transformers)", version)
+    return Judge(
+        classifier.read,
+        name=found.label,
+        source=f"{found.ref} (transformers)",
+        version=version,
+        lies="measure the model on labelled rows of your own",
+        cost="a language model pass",
+    )
 
 
 def harmful_labels(names: dict[int, str], ref: str, independent: bool) -> tuple[int, ...]:

@@ -38,6 +38,7 @@ BY_NAME = {metric.card.name: metric for metric in SAFETY}
 SLOWEST = [  # which of the texts is the worst for whom; the others are quicker
     *(("response_pii", name) for name in NASTY if name not in ("password", "keys", "marks")),
     *(("response_secrets", name) for name in ("password", "snake", "keys", "begin")),
+    *(("prompt_injection", name) for name in ("marks", "words")),
 ]
 ODD = [
     "שלום, שמי דוד כהן", "اسمي محمد", "我叫王伟，电话是 13800138000", "👩‍👩‍👧‍👦 👍🏽",

@@ -110,11 +110,16 @@ def test_the_worker_option_puts_the_model_in_the_catalogue(
     assert str(folder) in value.explanation
 
 
-def test_without_a_model_there_is_no_such_metric(folder: Path) -> None:
-    assert "response_toxicity" not in chosen_catalog(parser().parse_args([])).metrics
-    found = with_models(built_in(), injection=str(folder)).metrics
-    assert "prompt_injection" in found
-    assert "response_toxicity" not in found
+def test_a_model_replaces_the_one_that_ships_and_only_it(folder: Path) -> None:
+    shipped = built_in()
+    found = with_models(shipped, injection=str(folder))
+    assert set(found.entries) == set(shipped.entries)
+    for name in ("prompt_injection", "context_injection"):
+        assert found.version(name) != shipped.version(name)
+        assert found.entries[name].card.default
+        assert found.entries[name].card.cost == "a language model pass"
+    for name in ("prompt_toxicity", "response_toxicity"):
+        assert found.entries[name] == shipped.entries[name]
 
 
 def test_the_weights_are_part_of_the_version(folder: Path, tmp_path: Path) -> None:
