@@ -141,7 +141,7 @@ def test_an_interrupted_backfill_goes_on_where_it_was(run: Run, api: Api) -> Non
     over = threading.Event()
 
     def interrupt() -> None:
-        """Again every ten seconds, as a person would: Python drops a Ctrl-C that hits a finalizer."""
+        """Again every ten seconds, as a person would: one that hits a finalizer is dropped."""
         while not work(api, leases=1):
             pass
         while not over.is_set():
