@@ -2,10 +2,11 @@
 
     python benchmarks/hallucination_ragtruth.py PATH/ragtruth_qa.jsonl.gz
 
-Scores the rows of split "test" through the public function, at the thresholds frozen in
-metrics/data/hallucination.json, and prints a Markdown table with bootstrap intervals over
-*questions* (the four answers to a question are not independent), beside the rows that need no
-detector: saying "hallucinated" always, the length of the answer, and the share of novel words.
+Scores the rows of split "test" through the public functions, at the thresholds frozen in
+metrics/data/fusion.json, and prints Markdown tables with bootstrap intervals over *questions* (the
+four answers to a question are not independent). Beside the detector: the lexical one alone, the
+span tagger alone, and rows that need no detector: always "hallucinated", the length of the answer,
+the share of novel words. --diagram FILE.svg draws the calibration.
 """
 
 from __future__ import annotations
@@ -13,17 +14,22 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from driftline.metrics import models
+from driftline.metrics.fusion import NO_PIECE_LOGIT, load_fusion
 from driftline.metrics.hallucination import Grounding, hallucination, load_detector
 from driftline.metrics.sentences import sentences
+from driftline.metrics.tagger import load_tagger, tag
 from driftline.sdk.records import TextSpan
 
 Numbers = NDArray[np.float64]
@@ -38,6 +44,8 @@ class Row:
     answer: str
     spans: tuple[tuple[int, int], ...]
     found: Grounding
+    lexical: Grounding
+    tagged: float  # the highest piece's logit
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +62,20 @@ class Interval:
 
 def read_rows(path: Path, split: str) -> list[Row]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [_row(row) for row in rows if row["split"] == split]
-
-
-def _row(row: dict[str, object]) -> Row:
-    question, context, answer = (str(row[key]) for key in ("question", "context", "response"))
-    labels = row["labels"]
-    assert isinstance(labels, list)
-    spans = tuple((int(label["start"]), int(label["end"])) for label in labels)
-    return Row(str(row["source_id"]), answer, spans, hallucination(question, [context], answer))
+        rows = [row for line in lines if (row := json.loads(line))["split"] == split]
+    asked = [(row["question"], [row["context"]], row["response"]) for row in rows]
+    tagged = tag(load_tagger(models.resolve(models.MINILM)), asked)
+    return [
+        Row(
+            question=str(row["source_id"]),
+            answer=row["response"],
+            spans=tuple((int(label["start"]), int(label["end"])) for label in row["labels"]),
+            found=hallucination(*texts, pieces),
+            lexical=hallucination(*texts),
+            tagged=max(pieces.logits, default=NO_PIECE_LOGIT),
+        )
+        for row, texts, pieces in zip(rows, asked, tagged, strict=True)
+    ]
 
 
 def auroc(labels: Numbers, scores: Numbers) -> float:
@@ -105,14 +117,12 @@ def bootstrap(
     return Interval(measure(np.arange(len(groups))), float(low), float(high))
 
 
-def span_f1(rows: Sequence[Row]) -> float:
-    """F1 over characters: marked sentences against labelled spans, pooled over the answers."""
+def span_f1(rows: Sequence[Row], marked_by: Callable[[Row], Grounding]) -> float:
+    """F1 over characters: what is marked against labelled spans, pooled over the answers."""
     hits = marked = labelled = 0
     for row in rows:
-        truth, guess = (
-            _mask(len(row.answer), row.spans),
-            _mask(len(row.answer), _pairs(row.found.sentences)),
-        )
+        truth = _mask(len(row.answer), row.spans)
+        guess = _mask(len(row.answer), _pairs(marked_by(row).sentences))
         hits += int((truth & guess).sum())
         marked += int(guess.sum())
         labelled += int(truth.sum())
@@ -131,16 +141,24 @@ def _mask(size: int, spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
 
 
 def report(rows: Sequence[Row], draws: int, seed: int) -> list[str]:
-    """The table's lines. A detector that abstains counts as saying 0."""
+    """The tables' lines. A detector that abstains counts as saying 0."""
     labels = np.array([float(bool(row.spans)) for row in rows])
     groups = [row.question for row in rows]
     chances = np.array([row.found.probability or 0.0 for row in rows])
-    flags = (chances >= load_detector().answer_threshold).astype(float)
-    lengths = np.array([float(len(row.answer)) for row in rows])
-    novel = np.array([row.found.novel_words or 0.0 for row in rows])
+    lexical = np.array([row.lexical.probability or 0.0 for row in rows])
+    flags = (chances >= load_fusion().answer_threshold).astype(float)
+    lexical_flags = (lexical >= load_detector().answer_threshold).astype(float)
+    baselines = {
+        "span tagger alone, highest piece": [row.tagged for row in rows],
+        "length of the answer": [float(len(row.answer)) for row in rows],
+        "share of novel words": [row.found.novel_words or 0.0 for row in rows],
+    }
 
     def interval(measure: Callable[[NDArray[np.intp]], float]) -> Interval:
         return bootstrap(groups, measure, draws, seed)
+
+    def spans(by: Callable[[Row], Grounding]) -> Interval:
+        return interval(lambda i: span_f1([rows[int(at)] for at in i], by))
 
     always = np.ones(len(rows))
     abstained = sum(row.found.probability is None for row in rows)
@@ -148,19 +166,62 @@ def report(rows: Sequence[Row], draws: int, seed: int) -> list[str]:
         f"n = {len(rows)} answers to {len(set(groups))} questions, {labels.mean():.1%} of them "
         f"hallucinated, {abstained} abstained",
         "",
-        "| scorer | AUROC | F1 |",
-        "|---|---|---|",
-        f"| detector, frozen threshold | {interval(lambda i: auroc(labels[i], chances[i]))} "
-        f"| {interval(lambda i: f1(labels[i], flags[i]))} |",
-        f"| length of the answer | {interval(lambda i: auroc(labels[i], lengths[i]))} | |",
-        f"| share of novel words | {interval(lambda i: auroc(labels[i], novel[i]))} | |",
-        f"| always positive | 0.5 | {interval(lambda i: f1(labels[i], always[i]))} |",
+        "| scorer | AUROC | F1 | characters, F1 |",
+        "|---|---|---|---|",
+        f"| detector, frozen thresholds | {interval(lambda i: auroc(labels[i], chances[i]))} "
+        f"| {interval(lambda i: f1(labels[i], flags[i]))} | {spans(lambda row: row.found)} |",
+        f"| lexical detector alone | {interval(lambda i: auroc(labels[i], lexical[i]))} "
+        f"| {interval(lambda i: f1(labels[i], lexical_flags[i]))} "
+        f"| {spans(lambda row: row.lexical)} |",
+        *(
+            f"| {told} | {interval(partial(_area, labels, np.array(values)))} | | |"
+            for told, values in baselines.items()
+        ),
+        f"| always positive | 0.5 | {interval(lambda i: f1(labels[i], always[i]))} | |",
         "",
         f"precision {_share(labels, flags):.3f}, recall {_share(flags, labels):.3f}",
-        f"ECE {interval(lambda i: ece(labels[i], chances[i]))}, "
-        f"mean probability {chances.mean():.3f}",
-        f"characters of marked sentences against labelled spans: F1 {span_f1(rows):.3f}",
+        f"ECE {interval(lambda i: ece(labels[i], chances[i]))}, mean probability "
+        f"{chances.mean():.3f}; lexical {ece(labels, lexical):.3f}, {lexical.mean():.3f}",
+        "",
+        "| probability | answers | mean probability | hallucinated |",
+        "|---|---|---|---|",
+        *(
+            f"| {low:.1f} to {low + 1 / ECE_BINS:.1f} | {count} | {said:.2f} | {true:.2f} |"
+            for low, count, said, true in bins(labels, chances)
+        ),
     ]
+
+
+def _area(labels: Numbers, scores: Numbers, at: NDArray[np.intp]) -> float:
+    return auroc(labels[at], scores[at])
+
+
+def bins(labels: Numbers, chances: Numbers) -> list[tuple[float, int, float, float]]:
+    """Of each bin that holds any: its lower edge, rows, mean probability, share of positives."""
+    of = np.minimum((chances * ECE_BINS).astype(int), ECE_BINS - 1)
+    return [
+        (b / ECE_BINS, int((of == b).sum()), chances[of == b].mean(), labels[of == b].mean())
+        for b in np.unique(of)
+    ]
+
+
+def diagram(labels: Numbers, chances: Numbers) -> str:
+    """A reliability diagram as SVG; a disc's area is its number of answers."""
+    side = 320
+    discs = "".join(
+        f'<circle cx="{40 + side * said:.1f}" cy="{20 + side * (1 - true):.1f}" '
+        f'r="{2.5 * math.sqrt(count / len(labels) * 25):.1f}" fill="#2563eb" fill-opacity=".7"/>'
+        for _, count, said, true in bins(labels, chances)
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 400" font-family="sans-serif" '
+        'font-size="12"><rect width="400" height="400" fill="white"/>'
+        f'<rect x="40" y="20" width="{side}" height="{side}" fill="none" stroke="#999"/>'
+        f'<path d="M40 {20 + side} L{40 + side} 20" stroke="#999" stroke-dasharray="4"/>{discs}'
+        '<text x="200" y="375" text-anchor="middle">probability said</text>'
+        '<text x="16" y="180" text-anchor="middle" transform="rotate(-90 16 180)">share that is '
+        "hallucinated</text></svg>\n"
+    )
 
 
 def _share(of: Numbers, among: Numbers) -> float:
@@ -173,6 +234,7 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--diagram", type=Path, help="an SVG to write")
     options = parser.parse_args()
     load_detector()
     started = time.perf_counter()
@@ -180,6 +242,10 @@ def main() -> None:
     seconds = time.perf_counter() - started
     count = sum(len(sentences(row.answer)) for row in rows)
     print("\n".join(report(rows, options.draws, options.seed)))
+    if options.diagram:
+        labels = np.array([float(bool(row.spans)) for row in rows])
+        chances = np.array([row.found.probability or 0.0 for row in rows])
+        options.diagram.write_text(diagram(labels, chances), encoding="utf-8")
     print(
         f"{1e3 * seconds / count:.2f} ms a sentence ({count} sentences, reading contexts included)"
     )

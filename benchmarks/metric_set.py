@@ -35,6 +35,7 @@ from driftline.metrics.embeddings import Embedder
 from driftline.metrics.hallucination import load_detector
 from driftline.metrics.perplexity import PerplexityScorer
 from driftline.metrics.scoring import EventScorer
+from driftline.metrics.tagger import load_tagger
 from driftline.sdk.records import Event, Message
 
 Take = Callable[[int], str]
@@ -90,6 +91,7 @@ def main() -> None:
     dtype = machine.pick_dtype("cpu", machine.cpu_flags())
     scorer = PerplexityScorer.load(models.resolve(models.SMOLLM2), "cpu", dtype)
     minilm = models.resolve(models.MINILM)
+    tagger = load_tagger(minilm)
     pairs = texts(options.data)
     context = taker((passages for passages, _ in pairs), scorer.tokenizer)
     answer = taker((response for _, response in texts(options.data)), scorer.tokenizer)
@@ -101,7 +103,7 @@ def main() -> None:
         spent: list[float] = []
         parts: dict[str, float] = {}
         for _ in range(options.repeats):
-            fresh = EventScorer(scorer, Embedder.load(minilm, "cpu", "minilm"))
+            fresh = EventScorer(scorer, Embedder.load(minilm, "cpu", "minilm"), tagger)
             events = workload(kind, options.events, context, answer)
             started = time.perf_counter()
             scored = fresh.score(events)

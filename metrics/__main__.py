@@ -180,6 +180,7 @@ def load_scorer(
     from driftline.metrics.hallucination import load_detector
     from driftline.metrics.perplexity import PerplexityScorer
     from driftline.metrics.scoring import EventScorer
+    from driftline.metrics.tagger import load_tagger
 
     load_detector()
     device = machine.pick_device(options.device)
@@ -190,10 +191,12 @@ def load_scorer(
         PerplexityScorer.load(reference, device, dtype, compiled=options.compile)
         for reference in references
     )
+    tagger = load_tagger(models.resolve(models.MINILM, _log), device=device)
     label = EMBEDDING_MODEL if embedder.ref == models.MINILM else embedder.label
     loaded = EventScorer(
         scorer,
         Embedder.load(embedder, device, label),
+        tagger,
         others=others,
         catalog=catalog,
         adjust=cores.adjust,

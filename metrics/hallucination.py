@@ -1,13 +1,15 @@
-"""Does an answer claim what its context does not hold? A calibrated lexical detector (tier 0).
+"""Does an answer claim what its context does not hold?
 
-    found = hallucination("How long to roast?", [passage, passage], "Roast it for 3 hours. ...")
+    said = tag(tagger, [(question, passages, answer)])[0]       # metrics.tagger
+    found = hallucination(question, passages, answer, said)
     found.probability     # that the answer holds an unsupported claim, or None with a reason
-    found.sentences       # the suspicious sentences, with offsets into the answer
+    found.sentences       # the suspicious passages, with offsets into the answer
 
-Two logistic regressions on the numbers of `grounding`: one per sentence, one per answer on top of
-it, calibrated by Platt scaling. They are trained on the training part of RAGTruth's question
-answering task (Niu et al., ACL 2024) by tools/train_hallucination.py; docs/hallucination.md has the
-held-out error rates, and what the detector cannot see: a claim made of the context's own words.
+What the span tagger said is joined (`fusion`) with the lexical detector here, which also stands by
+itself: without `said` its probability is given, and whole sentences are marked. It is two logistic
+regressions on the numbers of `grounding`, one per sentence, one per answer on top of it, calibrated
+by Platt scaling and trained on the training part of RAGTruth's question answering task (Niu et al.,
+ACL 2024) by tools/train_hallucination.py. docs/hallucination.md has the held-out error rates.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from importlib import resources
 
 from driftline.sdk.records import TextSpan
 
+from .fusion import Pieces, load_fusion
 from .grounding import (
     NO_SENTENCE_LOGIT,
     Facts,
@@ -31,6 +34,7 @@ from .grounding import (
     sigmoid,
     substance,
 )
+from .logistic import Logistic, parse_logistic
 
 MAX_ANSWER_CHARACTERS = 100_000
 MAX_CONTEXT_CHARACTERS = 400_000
@@ -46,7 +50,7 @@ class Grounding:
     """What was found about one answer.
 
     probability: that it holds an unsupported claim; None when nobody can say, with the `reason`.
-    sentences: the suspicious ones, as spans of the answer with their probability and what is new.
+    sentences: the suspicious ones (or passages), as spans of the answer with their probability.
     novel_words: share of the content words that neither context nor question holds.
     """
 
@@ -54,20 +58,6 @@ class Grounding:
     reason: str
     sentences: list[TextSpan]
     novel_words: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Logistic:
-    """A logistic regression on standardised numbers."""
-
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    weights: tuple[float, ...]
-    intercept: float
-
-    def logit(self, values: Sequence[float]) -> float:
-        parts = zip(values, self.mean, self.scale, self.weights, strict=True)
-        return self.intercept + sum(w * (v - m) / s for v, m, s, w in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +83,50 @@ class Detector:
             for fact in facts
         ]
 
-    def probability(self, facts: Sequence[Facts], logits: Sequence[float]) -> float:
+    def logit(self, facts: Sequence[Facts], logits: Sequence[float]) -> float:
+        """Of the answer, from its sentences."""
         slope, intercept = self.calibration
-        values = answer_features(facts, logits, self.framing)
-        return sigmoid(slope * self.answer.logit(values) + intercept)
+        return slope * self.answer.logit(answer_features(facts, logits, self.framing)) + intercept
+
+    def probability(self, facts: Sequence[Facts], logits: Sequence[float]) -> float:
+        return sigmoid(self.logit(facts, logits))
 
 
-def hallucination(question: str, context: Sequence[str], answer: str) -> Grounding:
-    """The chance that `answer` holds a claim which `context` and `question` do not support."""
-    sources = [text for text in context if text.strip()]
-    reason = _unreadable(sources, answer)
+def hallucination(
+    question: str, context: Sequence[str], answer: str, pieces: Pieces | None = None
+) -> Grounding:
+    """The chance that `answer` holds a claim which `context` and `question` do not support.
+
+    With what the span tagger said of its `pieces`, both readings make one probability and passages
+    are marked; without, the lexical one alone, and sentences.
+    """
+    reason = unreadable(context, answer)
     if reason:
         return Grounding(None, reason, [], None)
-    reading = read_answer(question, sources, answer)
+    reading = read_answer(question, [text for text in context if text.strip()], answer)
     reason = _unjudgeable(reading)
     if reason:
         return Grounding(None, reason, [], reading.novel_share)
     detector = load_detector()
     logits = detector.sentence_logits(reading.facts)
+    if pieces is not None:
+        return _fused(pieces, detector.logit(reading.facts, logits), reading)
     marked = _suspicious(detector, reading.facts, logits)
     return Grounding(
         probability=detector.probability(reading.facts, logits),
         reason=_told(len(marked), len(reading.facts)),
+        sentences=marked,
+        novel_words=reading.novel_share,
+    )
+
+
+def _fused(pieces: Pieces, lexical_logit: float, reading: Reading) -> Grounding:
+    fusion = load_fusion()
+    marked = fusion.spans(pieces)
+    places = "1 passage is" if len(marked) == 1 else f"{len(marked)} passages are"
+    return Grounding(
+        probability=fusion.probability(pieces, lexical_logit),
+        reason=f"{places} not supported by the context",
         sentences=marked,
         novel_words=reading.novel_share,
     )
@@ -134,27 +146,17 @@ def parse_detector(stored: Mapping[str, object]) -> Detector:
     slope, intercept = map(float, calibration)
     return Detector(
         framing=frozenset(map(str, framing)),
-        sentence=_logistic(stored["sentence"]),
-        answer=_logistic(stored["answer"]),
+        sentence=parse_logistic(stored["sentence"]),
+        answer=parse_logistic(stored["answer"]),
         calibration=(slope, intercept),
         sentence_threshold=float(str(stored["sentence_threshold"])),
         answer_threshold=float(str(stored["answer_threshold"])),
     )
 
 
-def _logistic(stored: object) -> Logistic:
-    assert isinstance(stored, dict)
-    return Logistic(
-        tuple(stored["mean"]),
-        tuple(stored["scale"]),
-        tuple(stored["weights"]),
-        float(stored["intercept"]),
-    )
-
-
-def _unreadable(sources: Iterable[str], answer: str) -> str:
+def unreadable(context: Iterable[str], answer: str) -> str:
     """Why nothing can be said before reading, "" when something can."""
-    held = sum(map(len, sources))
+    held = sum(len(text) for text in context if text.strip())
     if not held:
         return "no context"
     if not answer.strip():

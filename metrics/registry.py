@@ -61,9 +61,13 @@ _PERPLEXITIES = (
 _GROUNDING = (
     Card(
         "hallucination", "Hallucination",
-        "probability that the answer holds a claim its context does not support",
-        "docs/metrics.md", "response and context", 0.0, 1.0, "1",
-        "on paraphrase, arithmetic and contexts in other languages than English", "milliseconds",
+        "probability that the answer holds a claim its context does not support: logistic"
+        " regression on a span tagger's and a lexical detector's readings",
+        "Kovács & Recski 2025, arXiv 2502.17125; docs/hallucination.md", "response and context",
+        0.0, 1.0, "1",
+        "on general knowledge, right paraphrase, arithmetic and texts in other languages than"
+        " English",
+        "a language model pass", version="2",
     ),
     Card(
         "response_novel_words", "Novel words",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +10,14 @@ from driftline.sdk.records import Embedding, Event, Score
 
 from .catalog import Catalog, installed
 from .embeddings import Embedder
-from .hallucination import hallucination
+from .grounded import grounded
 from .likelihoods import likelihoods, named
 from .measure import measured
 from .perplexity import Check, PerplexityScorer, unchecked
 from .prompt import prompt_text, question
 from .registry import STAGES
 from .relevance import embedded
+from .tagger import Tagger
 
 __all__ = ["EventScorer", "Found", "Scored", "StopScoring", "prompt_text", "question"]
 
@@ -30,7 +30,6 @@ Results = Sequence[Found]
 Chosen = Collection[str]
 Stage = Callable[[Sequence[Event], Check, Chosen], Results]
 Run = Callable[[Sequence[Event], Check], Results]
-VERSIONS = {card.name: card.version for cards in STAGES.values() for card in cards}
 
 
 class StopScoring(Exception):
@@ -53,7 +52,7 @@ class Scored:
 
 
 class EventScorer:
-    """Computes the metrics of `catalog` that are chosen, with two loaded models.
+    """Computes the metrics of `catalog` that are chosen, with three loaded models.
 
     `others` are further reference models: their scores are named after them (`likelihoods.named`).
     """
@@ -62,6 +61,7 @@ class EventScorer:
         self,
         perplexity: PerplexityScorer,
         embedder: Embedder,
+        tagger: Tagger,
         *,
         others: Sequence[PerplexityScorer] = (),
         catalog: Catalog | None = None,
@@ -70,6 +70,7 @@ class EventScorer:
     ) -> None:
         self._scorers = named([perplexity, *others])
         self._embedder = embedder
+        self._tagger = tagger
         self._catalog = catalog or installed()
         self._adjust = adjust
         self._clock = clock
@@ -137,11 +138,7 @@ class EventScorer:
         return found
 
     def _hallucination(self, events: Sequence[Event], check: Check, chosen: Chosen) -> Results:
-        found = []
-        for event in events:
-            check()
-            found.append([score for score in _grounding(event) if score.name in chosen])
-        return found
+        return grounded(events, self._tagger, chosen, check)
 
     def _embedding(self, events: Sequence[Event], check: Check, chosen: Chosen) -> Results:
         return embedded(events, self._embedder, chosen, check)
@@ -155,31 +152,6 @@ def _with(stage: Stage, chosen: Chosen) -> Run:
 
 
 # ------------------------------------------------------------------ rows of results
-
-
-def _grounding(event: Event) -> list[Score]:
-    grounding = hallucination(question(event), event.context, event.output)
-    return [
-        Score(
-            event.id,
-            "hallucination",
-            _finite(grounding.probability),
-            explanation=grounding.reason,
-            spans=list(grounding.sentences),
-            metric_version=VERSIONS["hallucination"],
-        ),
-        Score(
-            event.id,
-            "response_novel_words",
-            _finite(grounding.novel_words),
-            explanation=grounding.reason if grounding.novel_words is None else "",
-            metric_version=VERSIONS["response_novel_words"],
-        ),
-    ]
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _sort_into(scored: Scored, found: Sequence[Score | Embedding]) -> None:

@@ -33,7 +33,8 @@ from driftline.metrics.grounding import (
     read_answer,
     sentence_features,
 )
-from driftline.metrics.hallucination import Detector, Logistic
+from driftline.metrics.hallucination import Detector
+from driftline.metrics.logistic import Logistic
 
 SEED = 20260
 VALIDATION_SHARE = 0.2

@@ -11,6 +11,7 @@ from driftline.metrics import models
 from driftline.metrics.embeddings import Embedder
 from driftline.metrics.models import ResolvedModel
 from driftline.metrics.perplexity import PerplexityScorer
+from driftline.metrics.tagger import Tagger, load_tagger
 
 POLL_SECONDS = 0.05
 
@@ -30,6 +31,11 @@ def scorer(smollm2: ResolvedModel) -> PerplexityScorer:
 @pytest.fixture(scope="session")
 def embedder() -> Embedder:
     return Embedder.load(models.resolve(models.MINILM), "cpu", "all-MiniLM-L6-v2")
+
+
+@pytest.fixture(scope="session")
+def tagger() -> Tagger:
+    return load_tagger(models.resolve(models.MINILM))
 
 
 @pytest.fixture

@@ -231,6 +231,7 @@ def test_a_thousand_sentences_against_thousands_of_places_take_bounded_time() ->
 # ---------------------------------------------------------------------- how good, how made
 
 
+@pytest.mark.model
 def test_on_human_labels_it_beats_length_and_the_share_of_novel_words() -> None:
     """56 answers of RAGTruth's test split; docs/hallucination.md has the whole split."""
     benchmark = load(ROOT / "benchmarks" / "hallucination_ragtruth.py")
@@ -240,9 +241,11 @@ def test_on_human_labels_it_beats_length_and_the_share_of_novel_words() -> None:
     lengths = benchmark.np.array([float(len(row.answer)) for row in rows])
     assert benchmark.auroc(labels, scores) > 0.75
     assert benchmark.auroc(labels, scores) > benchmark.auroc(labels, lengths)
-    assert benchmark.span_f1(rows) > 0.25
+    assert benchmark.span_f1(rows, lambda row: row.found) > 0.35
+    assert benchmark.span_f1(rows, lambda row: row.lexical) > 0.25
 
 
+@pytest.mark.model
 def test_the_benchmark_prints_the_detector_beside_the_rows_that_need_none() -> None:
     script = ROOT / "benchmarks" / "hallucination_ragtruth.py"
     command = [sys.executable, str(script), str(EXTRACT), "--draws", "50"]

@@ -17,6 +17,7 @@ from driftline.metrics.scoring import (
     prompt_text,
     question,
 )
+from driftline.metrics.tagger import Tagger
 from driftline.sdk.records import Event, Message, Score
 
 pytestmark = pytest.mark.model
@@ -51,8 +52,8 @@ LONG = dataclasses.replace(FREE, id="long", output="A longer answer than the oth
 
 
 @pytest.fixture(scope="module")
-def events_scorer(scorer: PerplexityScorer, embedder: Embedder) -> EventScorer:
-    return EventScorer(scorer, embedder, catalog=CATALOG)
+def events_scorer(scorer: PerplexityScorer, embedder: Embedder, tagger: Tagger) -> EventScorer:
+    return EventScorer(scorer, embedder, tagger, catalog=CATALOG)
 
 
 def of(scores: Sequence[Score], event: Event) -> dict[str, Score]:
@@ -139,14 +140,14 @@ def test_an_event_scores_the_same_whatever_it_is_batched_with(events_scorer: Eve
 
 
 def test_an_event_that_raises_fails_alone_and_leaves_no_partial_scores(
-    scorer: PerplexityScorer, embedder: Embedder
+    scorer: PerplexityScorer, embedder: Embedder, tagger: Tagger
 ) -> None:
     def poisoned(events: Sequence[Event], check: Check, chosen: Chosen) -> list[Found]:
         if any(event.id == FREE.id for event in events):
             raise ValueError("cannot digest this")
         return []
 
-    strict = EventScorer(scorer, embedder, catalog=CATALOG)
+    strict = EventScorer(scorer, embedder, tagger, catalog=CATALOG)
     strict.stages["poisoned"] = poisoned
     scored = strict.score([GROUNDED, FREE, FAILED_CALL])
     assert scored.failed == {FREE.id: "poisoned: ValueError: cannot digest this"}

@@ -1,0 +1,163 @@
+"""How an answer and its sources become the token sequences that the span tagger reads.
+
+A sequence is `[CLS] question, evidence [SEP] part of the answer [SEP]`, at most MAX_PIECES long.
+Long answers are read in parts of whole sentences; of a long context each part is given the
+sentences that share most words with it, in their order. Token types carry what a small encoder does
+not learn from a few thousand examples, which words the sources hold at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+from typing import Any
+
+from .novel_words import Sources, Token, read_sources, tokens
+from .sentences import Sentence, sentences
+from .text import well_formed
+
+MAX_PIECES = 512  # the encoder's positions
+MAX_QUESTION_PIECES = 64
+MAX_PART_PIECES = 224  # of an answer in one sequence
+SPECIAL_PIECES = 3
+
+
+class Kind(IntEnum):
+    """Token types: what the sources know of a piece."""
+
+    SOURCE = 0
+    KNOWN = 1  # a word of the answer that the sources hold, or a function word
+    NEW_WORD = 2
+    NEW_FACT = 3  # a number, name or link that no source holds
+    NEW_PAIR = 4  # known, but not after the word before it
+
+
+@dataclass(frozen=True, slots=True)
+class TagInput:
+    """One input of the tagger. offsets: characters of the answer, of the pieces from `first` on."""
+
+    ids: list[int]
+    kinds: list[int]
+    first: int
+    offsets: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """One sentence of the sources: its pieces and its content words."""
+
+    pieces: list[int]
+    keys: frozenset[str]
+
+
+def sequences(tokenizer: Any, question: str, context: Sequence[str], answer: str) -> list[TagInput]:
+    """The sequences of one answer, in order; none for an answer without words."""
+    sources = read_sources([question, *context], wording=False)
+    asked = _pieces(tokenizer, question)[0][:MAX_QUESTION_PIECES]
+    evidence = [
+        _Evidence(_pieces(tokenizer, part.text)[0], frozenset(_content_keys(part.text)))
+        for text in context
+        for part in sentences(text)
+    ]
+    parts = _parts(tokenizer, sentences(answer))
+    return [_sequence(tokenizer, asked, evidence, sources, part) for part in parts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Neighbouring sentences of the answer, tokenised."""
+
+    said: list[Sentence]
+    pieces: list[int]
+    offsets: list[tuple[int, int]]
+
+
+def _parts(tokenizer: Any, said: Iterable[Sentence]) -> Iterator[_Part]:
+    """Whole sentences up to MAX_PART_PIECES; a longer sentence is cut into parts of its own."""
+    waiting = _Part([], [], [])
+    for sentence in said:
+        pieces, spans = _pieces(tokenizer, sentence.text)
+        offsets = [(sentence.start + a, sentence.start + b) for a, b in spans]
+        if waiting.pieces and len(waiting.pieces) + len(pieces) > MAX_PART_PIECES:
+            yield waiting
+            waiting = _Part([], [], [])
+        while len(pieces) > MAX_PART_PIECES:
+            yield _Part([sentence], pieces[:MAX_PART_PIECES], offsets[:MAX_PART_PIECES])
+            pieces, offsets = pieces[MAX_PART_PIECES:], offsets[MAX_PART_PIECES:]
+        waiting.said.append(sentence)
+        waiting.pieces.extend(pieces)
+        waiting.offsets.extend(offsets)
+    if waiting.pieces:
+        yield waiting
+
+
+def _sequence(
+    tokenizer: Any, asked: list[int], evidence: list[_Evidence], sources: Sources, part: _Part
+) -> TagInput:
+    room = MAX_PIECES - SPECIAL_PIECES - len(asked) - len(part.pieces)
+    held = [piece for chosen in _choose(evidence, part, room) for piece in chosen.pieces]
+    before = [tokenizer.cls_token_id, *asked, *held, tokenizer.sep_token_id]
+    kinds = _kinds(part, sources)
+    return TagInput(
+        ids=[*before, *part.pieces, tokenizer.sep_token_id],
+        kinds=[Kind.SOURCE] * len(before) + kinds + [Kind.KNOWN],
+        first=len(before),
+        offsets=part.offsets,
+    )
+
+
+def _choose(evidence: list[_Evidence], part: _Part, room: int) -> list[_Evidence]:
+    """What fits, by the number of words shared with the part; in the order of the sources."""
+    if sum(len(one.pieces) for one in evidence) <= room:
+        return evidence
+    wanted = {key for sentence in part.said for key in _content_keys(sentence.text)}
+    ranked = sorted(range(len(evidence)), key=lambda at: (-len(evidence[at].keys & wanted), at))
+    kept = []
+    for at in ranked:
+        if len(evidence[at].pieces) <= room:
+            kept.append(at)
+            room -= len(evidence[at].pieces)
+    return [evidence[at] for at in sorted(kept)]
+
+
+def _kinds(part: _Part, sources: Sources) -> list[int]:
+    """The type of each piece, from the word that it is a piece of."""
+    marks = sorted(
+        (sentence.start + token.start, sentence.start + token.end, kind)
+        for sentence in part.said
+        for token, kind in _marked(list(tokens(sentence.text)), sources)
+    )
+    found, at = [], 0
+    for start, end in part.offsets:
+        while at < len(marks) and marks[at][1] <= start:
+            at += 1
+        inside = at < len(marks) and marks[at][0] < end
+        found.append(int(marks[at][2]) if inside else int(Kind.KNOWN))
+    return found
+
+
+def _marked(said: Sequence[Token], sources: Sources) -> Iterator[tuple[Token, Kind]]:
+    content = [token for token in said if token.content]
+    strange = {
+        id(after)
+        for before, after in pairwise(content)
+        if (before.key, after.key) not in sources.pairs
+    }
+    for token in content:
+        if not sources.knows(token):
+            yield token, Kind.NEW_WORD if token.kind == "word" else Kind.NEW_FACT
+        elif id(token) in strange:
+            yield token, Kind.NEW_PAIR
+
+
+def _content_keys(text: str) -> Iterator[str]:
+    return (token.key for token in tokens(text) if token.content)
+
+
+def _pieces(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    made = tokenizer(
+        well_formed(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    return list(made["input_ids"]), [(int(a), int(b)) for a, b in made["offset_mapping"]]
