@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from importlib.resources import as_file
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .batches import by_length
+from .batches import by_length, halving
 from .convert import go_offline
 from .fusion import Pieces
+from .lanes import Check, side_by_side, unchecked
 from .models import ResolvedModel
-from .perplexity import Check, unchecked
 from .tagging import Kind, TagInput, sequences
 
 DELTA, SCALE = "delta.", "scale."
 WHOLE = "whole."
 SHIPPED = "data/tagger.safetensors"
-BATCH_PIECES = 8192  # of padded input in one pass: 16 sequences of the longest kind
+BUDGET_PIECES = {"cpu": 512, "cuda": 65536}  # of one padded batch; small ones share cores evenly
 
 
 class Tagger(torch.nn.Module):
@@ -134,7 +136,6 @@ def _trained(tagger: Tagger) -> Iterator[tuple[str, torch.nn.Parameter]]:
     return ((name, weight) for name, weight in tagger.named_parameters() if weight.requires_grad)
 
 
-@torch.inference_mode()
 def tag(
     tagger: Tagger,
     answers: Sequence[tuple[str, Sequence[str], str]],
@@ -146,12 +147,18 @@ def tag(
         for number, (question, context, answer) in enumerate(answers)
         for one in sequences(tagger.tokenizer, question, context, answer)
     ]
-    found: list[list[float]] = [[] for _ in made]
-    for batch in by_length([len(one.ids) for _, one in made], BATCH_PIECES):
-        check()
-        for at, logits in zip(batch, tagger.logits([made[at][1] for at in batch]), strict=True):
-            found[at] = logits.tolist()
+    kind = tagger.head.weight.device.type
+    batches = by_length([len(one.ids) for _, one in made], BUDGET_PIECES.get(kind, 512))
+    width = torch.get_num_threads if kind == "cpu" else lambda: 1
+    read = partial(halving, partial(_logits, tagger))
+    done = side_by_side(lambda batch: read([made[at][1] for at in batch]), batches, check, width)
+    said = dict(zip(chain.from_iterable(batches), chain.from_iterable(done), strict=True))
     pieces: list[list[tuple[tuple[int, int], float]]] = [[] for _ in answers]
-    for (number, one), said in zip(made, found, strict=True):
-        pieces[number] += zip(one.offsets, said, strict=True)
+    for at, (number, one) in enumerate(made):
+        pieces[number] += zip(one.offsets, said[at], strict=True)
     return [Pieces(tuple(o for o, _ in held), tuple(x for _, x in held)) for held in pieces]
+
+
+@torch.inference_mode()
+def _logits(tagger: Tagger, batch: list[TagInput]) -> list[list[float]]:
+    return [row.tolist() for row in tagger.logits(batch)]
