@@ -6,15 +6,17 @@ One copy of the weights serves as both sides of every comparison: `base()` switc
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch.nn import functional
+
+from driftline.metrics.lanes import side_by_side
 
 from .batches import IGNORED, Batch, Tokens, by_length, collate, ids
 
@@ -145,15 +147,17 @@ class Candidate:
 
     def nll(self, rows: Sequence[Tokens], batch_size: int, check: Check) -> list[tuple[float, int]]:
         """Of each row the NLL of its completion (nats, summed) and its number of tokens."""
-        results = [(math.nan, 0)] * len(rows)
-        for indices in by_length([len(row) for row in rows], batch_size):
-            check()
+        batches = by_length([len(row) for row in rows], batch_size)
+        width = torch.get_num_threads if self.device.type == "cpu" else lambda: 1
+
+        def sums(indices: Sequence[int]) -> list[float]:
             batch = self.collate([rows[i] for i in indices])
             with torch.inference_mode():
-                sums = _row_sums(self.logits(batch), batch.labels)
-            for i, total in zip(indices, sums, strict=True):
-                results[i] = (total, len(rows[i].completion))
-        return results
+                return _row_sums(self.logits(batch), batch.labels)
+
+        found = chain.from_iterable(side_by_side(sums, batches, check, width))
+        totals = dict(zip(chain.from_iterable(batches), found, strict=True))
+        return [(totals[i], len(row.completion)) for i, row in enumerate(rows)]
 
     def mean_nll(self, rows: Sequence[Tokens], batch_size: int, check: Check) -> float:
         """NLL per completion token (nats) over all rows together."""
