@@ -177,7 +177,13 @@ def scores_of(event: r.Event) -> list[r.Score]:
     odd = r.TextSpan(start, start + 2, 0.0004, "surprising")
     perplexity = {"nll_sum": 60.0, "n_tokens": 40.0, "n_bytes": 180.0}
     return [
-        r.Score(event.id, "hallucination", 0.62, spans=[marked, hostile]),
+        r.Score(
+            event.id,
+            "hallucination",
+            0.62,
+            spans=[marked, hostile],
+            metric_version=built_in().version("hallucination"),
+        ),
         r.Score(event.id, "response_perplexity", 4.48, stats=perplexity, spans=[odd]),
         r.Score(event.id, "response_length", float(len(event.output))),
         r.Score(event.id, "response_readability", None, explanation=f"too short {HOSTILE}"),
