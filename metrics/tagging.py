@@ -21,6 +21,7 @@ from .text import well_formed
 MAX_PIECES = 512  # the encoder's positions
 MAX_QUESTION_PIECES = 64
 MAX_PART_PIECES = 224  # of an answer in one sequence
+MAX_EVIDENCE_PIECES = 128  # of a sentence of the sources in one stretch: some fit beside any part
 SPECIAL_PIECES = 3
 
 
@@ -57,12 +58,19 @@ def sequences(tokenizer: Any, question: str, context: Sequence[str], answer: str
     sources = read_sources([question, *context], wording=False)
     asked = _pieces(tokenizer, question)[0][:MAX_QUESTION_PIECES]
     evidence = [
-        _Evidence(_pieces(tokenizer, part.text)[0], frozenset(_content_keys(part.text)))
-        for text in context
-        for part in sentences(text)
+        held for text in context for part in sentences(text) for held in _held(tokenizer, part.text)
     ]
     parts = _parts(tokenizer, sentences(answer))
     return [_sequence(tokenizer, asked, evidence, sources, part) for part in parts]
+
+
+def _held(tokenizer: Any, text: str) -> Iterator[_Evidence]:
+    """A sentence of the sources; in stretches where it is long, as a table without stops is."""
+    pieces, offsets = _pieces(tokenizer, text)
+    for at in range(0, len(pieces), MAX_EVIDENCE_PIECES):
+        end = min(at + MAX_EVIDENCE_PIECES, len(pieces))
+        said = text[offsets[at][0] : offsets[end - 1][1]]
+        yield _Evidence(pieces[at:end], frozenset(_content_keys(said)))
 
 
 @dataclass(frozen=True, slots=True)
