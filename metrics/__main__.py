@@ -30,7 +30,7 @@ Leases events from the collector, computes their metrics and hands the results i
 workers may run, on any machine that reaches the collector; start as many as you like, stop them as
 you like: unfinished work is leased again."""
 SCORER = f"causal model for perplexity ({models.SMOLLM2}); again for further reference models"
-SAFETY_MODEL = "a sequence classifier, which adds its safety metrics (docs/safety.md)"
+SAFETY_MODEL = "a sequence classifier in the place of the one that ships (docs/safety.md)"
 NO_KEY = "no key: set DRIFTLINE_API_KEY to a key with the scope `work`"
 EPILOG = """\
 The key needs the scope `work`: driftline keys create --scope work. Give it in DRIFTLINE_API_KEY

@@ -1,7 +1,7 @@
 """One probability out of two readings of an answer: the lexical one and the span tagger's.
 
 A logistic regression on a number of each, fitted on RAGTruth answers that neither saw, by
-tools/train_fusion.py. Four in ten of those answers are hallucinated; the probability is stated for
+tools/train_fusion.py. Nearly half of those answers are hallucinated; the probability is stated for
 `assumed_prior` instead (Saerens et al. 2002, eq. 4), because most traffic is better than that.
 """
 
@@ -110,27 +110,6 @@ def _merged(found: Sequence[TextSpan]) -> list[TextSpan]:
 def shift(fitted: float, wanted: float) -> float:
     """What is added to a logit when the prior `wanted` takes the place of `fitted`."""
     return math.log(wanted / (1 - wanted)) - math.log(fitted / (1 - fitted))
-
-
-def estimate_prior(
-    chances: Sequence[float], assumed: float, *, rounds: int = 200, tolerance: float = 1e-6
-) -> float:
-    """The share of positives in unlabelled rows, by EM (Saerens, Latinne & Decaestecker 2002).
-
-    chances: [rows], stated for the prior `assumed`. NaN for no rows. Right as far as the chances
-    are calibrated and only the prior differs.
-    """
-    if not chances:
-        return math.nan
-    prior = assumed
-    for _ in range(rounds):
-        moved = shift(assumed, min(max(prior, 1e-4), 1 - 1e-4))
-        logits = (math.log(max(c, 1e-9) / max(1 - c, 1e-9)) for c in chances)
-        after = sum(sigmoid(logit + moved) for logit in logits) / len(chances)
-        if abs(after - prior) < tolerance:
-            break
-        prior = after
-    return prior
 
 
 @functools.cache

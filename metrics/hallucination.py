@@ -123,10 +123,10 @@ def hallucination(
 def _fused(pieces: Pieces, lexical_logit: float, reading: Reading) -> Grounding:
     fusion = load_fusion()
     marked = fusion.spans(pieces)
-    places = "1 passage is" if len(marked) == 1 else f"{len(marked)} passages are"
+    places = "1 passage" if len(marked) == 1 else f"{len(marked) or 'no'} passages"
     return Grounding(
         probability=fusion.probability(pieces, lexical_logit),
-        reason=f"{places} not supported by the context",
+        reason=f"{places} marked as not supported by the context",
         sentences=marked,
         novel_words=reading.novel_share,
     )

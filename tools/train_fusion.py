@@ -11,7 +11,6 @@ come from five folds over questions. Test rows are never read.
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import json
 import random
@@ -20,7 +19,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from train_hallucination import FOLDS, SEED, VALIDATION_SHARE, auroc, fit_logistic, model
+from train_hallucination import (
+    FOLDS,
+    SEED,
+    auroc,
+    fit_logistic,
+    held_questions,
+    model,
+    read_rows,
+)
 
 from driftline.metrics import models
 from driftline.metrics.fusion import FEATURES, Pieces, features, shift, spans
@@ -47,11 +54,8 @@ class Answer:
 
 
 def read(path: Path, weights: Path) -> list[Answer]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = [row for line in lines if (row := json.loads(line))["split"] == "train"]
-    questions = sorted({row["source_id"] for row in rows})
-    random.Random(SEED).shuffle(questions)
-    held = set(questions[: round(VALIDATION_SHARE * len(questions))])
+    rows = read_rows(path, "train")
+    held = held_questions(row["source_id"] for row in rows)
     kept = [row for row in rows if row["source_id"] in held]
     tagger = load_tagger(models.resolve(models.MINILM), weights)
     tagged = tag(tagger, [(r["question"], [r["context"]], r["response"]) for r in kept])

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,16 +58,19 @@ class Answer:
     hallucinated: bool
 
 
-def read_answers(path: Path, split: str) -> list[Answer]:
+def read_rows(path: Path, split: str) -> list[dict[str, Any]]:
+    """The rows of one split, in the file's order."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [_answer(row) for row in rows if row["split"] == split]
+        return [row for line in lines if (row := json.loads(line))["split"] == split]
 
 
-def _answer(row: dict[str, object]) -> Answer:
+def read_answers(path: Path, split: str) -> list[Answer]:
+    return [_answer(row) for row in read_rows(path, split)]
+
+
+def _answer(row: dict[str, Any]) -> Answer:
     reading = read_answer(str(row["question"]), [str(row["context"])], str(row["response"]))
     spans = row["labels"]
-    assert isinstance(spans, list)
     bad = tuple(
         any(s["start"] < fact.sentence.end and s["end"] > fact.sentence.start for s in spans)
         for fact in reading.facts
@@ -74,11 +78,16 @@ def _answer(row: dict[str, object]) -> Answer:
     return Answer(str(row["source_id"]), reading.facts, bad, bool(spans))
 
 
+def held_questions(question_ids: Iterable[str], seed: int = SEED) -> set[str]:
+    """The questions of the validation part: the same for every tool that is given the same rows."""
+    questions = sorted(set(question_ids))
+    random.Random(seed).shuffle(questions)
+    return set(questions[: round(VALIDATION_SHARE * len(questions))])
+
+
 def divide(answers: Sequence[Answer], seed: int) -> tuple[list[Answer], list[Answer]]:
     """Fit and validation parts; a question is in one of them."""
-    questions = sorted({answer.question_id for answer in answers})
-    random.Random(seed).shuffle(questions)
-    held = set(questions[: round(VALIDATION_SHARE * len(questions))])
+    held = held_questions((answer.question_id for answer in answers), seed)
     fit = [answer for answer in answers if answer.question_id not in held]
     return fit, [answer for answer in answers if answer.question_id in held]
 

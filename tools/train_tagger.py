@@ -12,8 +12,6 @@ About 17 minutes an epoch on two cores.
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import os
 import random
 import sys
@@ -23,9 +21,10 @@ from pathlib import Path
 
 os.environ.update({"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "HF_HUB_OFFLINE": "1"})
 
+import numpy as np
 import torch
-from scipy.stats import rankdata
 from torch.nn.functional import binary_cross_entropy_with_logits
+from train_hallucination import SEED, auroc, held_questions, read_rows
 
 from driftline.metrics import models
 from driftline.metrics.cores import Cores, usage
@@ -33,8 +32,6 @@ from driftline.metrics.device import usable_cores
 from driftline.metrics.tagger import Tagger, blank_tagger, learnable, load_tagger, save_tagger
 from driftline.metrics.tagging import TagInput, sequences
 
-SEED = 20260
-VALIDATION_SHARE = 0.2
 BATCH = 16
 WARMUP = 0.06
 HIGHEST = 5  # pieces that stand for their answer
@@ -51,11 +48,8 @@ class Example:
 
 
 def read(path: Path, tagger: Tagger) -> tuple[list[Example], list[Example]]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = [row for line in lines if (row := json.loads(line))["split"] == "train"]
-    questions = sorted({row["source_id"] for row in rows})
-    random.Random(SEED).shuffle(questions)
-    held = set(questions[: round(VALIDATION_SHARE * len(questions))])
+    rows = read_rows(path, "train")
+    held = held_questions(row["source_id"] for row in rows)
     parts: tuple[list[Example], list[Example]] = ([], [])
     for number, row in enumerate(rows):
         for made in sequences(tagger.tokenizer, row["question"], [row["context"]], row["response"]):
@@ -104,17 +98,14 @@ def judge(tagger: Tagger, examples: list[Example]) -> dict[str, float]:
             truth[example.answer] = max(truth.get(example.answer, 0.0), max(example.labels))
     keys = list(highest)
     return {
-        "piece_auroc": auroc(labels, scores),
-        "answer_auroc": auroc([truth[k] for k in keys], [highest[k] for k in keys]),
+        "piece_auroc": area(labels, scores),
+        "answer_auroc": area([truth[k] for k in keys], [highest[k] for k in keys]),
         "piece_f1": best_f1(labels, scores),
     }
 
 
-def auroc(labels: list[float], scores: list[float]) -> float:
-    ranks = rankdata(scores)
-    ones = sum(labels)
-    total = sum(r for r, y in zip(ranks, labels, strict=True) if y)
-    return round(float((total - ones * (ones + 1) / 2) / (ones * (len(labels) - ones))), 4)
+def area(labels: list[float], scores: list[float]) -> float:
+    return round(auroc(np.array(labels), np.array(scores)), 4)
 
 
 def best_f1(labels: list[float], scores: list[float]) -> float:

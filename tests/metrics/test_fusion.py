@@ -1,9 +1,8 @@
-"""From pieces to spans and one probability; priors from unlabelled rows."""
+"""From pieces to spans and one probability."""
 
 from __future__ import annotations
 
 import math
-import random
 from itertools import pairwise
 
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from driftline.metrics.fusion import (
     FEATURES,
     Pieces,
-    estimate_prior,
     features,
     load_fusion,
     shift,
@@ -77,18 +75,3 @@ def test_a_prior_shift_moves_odds_by_the_ratio_of_the_prior_odds() -> None:
     moved = sigmoid(0.0 + shift(0.5, 0.2))
     assert moved == pytest.approx(0.2)
     assert shift(0.3, 0.3) == 0.0
-
-
-@pytest.mark.parametrize("truth", [0.05, 0.3, 0.6])
-def test_the_share_of_positives_is_found_without_labels(truth: float) -> None:
-    """Calibrated for 30 %, applied where `truth` are positive: 4,000 rows, +-4 points."""
-    rng = random.Random(7)
-    chances = []
-    for _ in range(4000):
-        logit = rng.gauss(1.2 if rng.random() < truth else -1.2, math.sqrt(2.4))
-        chances.append(sigmoid(logit + shift(0.5, 0.3)))  # log odds of the two Gaussians
-    assert estimate_prior(chances, 0.3) == pytest.approx(truth, abs=0.04)
-
-
-def test_no_rows_have_no_prior() -> None:
-    assert math.isnan(estimate_prior([], 0.3))
