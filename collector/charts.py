@@ -24,18 +24,27 @@ from .window import MINUTE_SECONDS, Buckets, Window, Within, floor
 
 router = APIRouter(tags=["charts"])
 
-# One row a bucket, and one with 1 before it for the whole window: the table is read once. The rows
+# One row a bucket, and one with 1 before it for the whole window: the table is read once, and its
+# digests (most of the work) are merged once, into buckets; the whole is merged from those. The rows
 # of a minute are in one partition, so partitions need not be merged with each other.
 MINUTES = """
-SELECT grouping(bucket) AS whole,
-       toUnixTimestamp(minute) - toUnixTimestamp(minute) % {seconds:UInt32} AS bucket,
-       sum(events), sumIf(events, status = 'error'), sum(input_tokens), sum(output_tokens),
-       sum(cost), quantilesTDigestMerge(0.5, 0.95)(latency),
-       sum(estimated_events), sum(estimated_errors), sum(estimated_input_tokens),
-       sum(estimated_output_tokens), sum(estimated_cost)
-FROM events_minute FINAL
-WHERE project = {project:String} AND minute >= {start:DateTime64(3, 'UTC')}
-  AND minute < {end:DateTime64(3, 'UTC')}
+SELECT grouping(bucket) AS whole, bucket,
+       sum(n), sum(bad), sum(tokens_in), sum(tokens_out), sum(dollars),
+       quantilesTDigestMerge(0.5, 0.95)(digest),
+       sum(e_n), sum(e_bad), sum(e_tokens_in), sum(e_tokens_out), sum(e_dollars)
+FROM (
+    SELECT toUnixTimestamp(minute) - toUnixTimestamp(minute) % {seconds:UInt32} AS bucket,
+           sum(events) AS n, sumIf(events, status = 'error') AS bad,
+           sum(input_tokens) AS tokens_in, sum(output_tokens) AS tokens_out, sum(cost) AS dollars,
+           quantilesTDigestMergeState(0.5, 0.95)(latency) AS digest,
+           sum(estimated_events) AS e_n, sum(estimated_errors) AS e_bad,
+           sum(estimated_input_tokens) AS e_tokens_in,
+           sum(estimated_output_tokens) AS e_tokens_out, sum(estimated_cost) AS e_dollars
+    FROM events_minute FINAL
+    WHERE project = {project:String} AND minute >= {start:DateTime64(3, 'UTC')}
+      AND minute < {end:DateTime64(3, 'UTC')}
+    GROUP BY bucket
+)
 GROUP BY GROUPING SETS ((bucket), ())
 SETTINGS do_not_merge_across_partitions_select_final = 1
 """
@@ -179,5 +188,5 @@ def _marked(clickhouse: ClickHouse, project: str, window: Window) -> tuple[int, 
 def _open_incidents(control: Control, project: str) -> int:
     waiting = select(func.count()).select_from(IncidentRow)
     mine = waiting.where(IncidentRow.project_id == project, IncidentRow.state != "resolved")
-    with control.session() as session:
+    with control.reading() as session:
         return session.scalar(mine) or 0

@@ -16,15 +16,15 @@ from driftline.sdk import records as r
 
 from . import rows
 from .aggregate import FIRST
-from .bodies import by_id, read_bodies
+from .bodies import IDS, TIMES, by_id, read_bodies
 from .clickhouse import ClickHouse
 from .event import id_time
 from .marks import MARKER
 from .window import Window
 
-SCORE_IDS = """
-project = {project:String} AND event_time BETWEEN {first:DateTime64(3, 'UTC')}
-AND {last:DateTime64(3, 'UTC')} AND event_id IN {ids:Array(UUID)}
+SCORE_IDS = f"""
+project = {{project:String}} AND event_time BETWEEN {{first:DateTime64(3, 'UTC')}}
+AND {{last:DateTime64(3, 'UTC')}} AND event_time IN {TIMES} AND event_id IN {{ids:Array(UUID)}}
 """
 WITHIN = """
 project = {project:String} AND id_time >= {start:DateTime64(3, 'UTC')}
@@ -32,6 +32,7 @@ AND id_time < {end:DateTime64(3, 'UTC')}
 """
 AT = "{at:DateTime64(3, 'UTC')}"
 SPARE_ROWS = 16  # read beyond a page, for copies of rows that are not merged yet
+RARE = ("session_id", "user_id", "trace_id")  # values that few events have
 FILTERS = ("kind", "model", "environment", "status", "session_id", "user_id", "trace_id")
 
 
@@ -77,21 +78,32 @@ class EventStore:
             cursor = rows_read[-1]["id"]
 
     def _read(self, listing: Listing, cursor: UUID | None, limit: int) -> list[dict[str, Any]]:
+        """The rows behind the cursor; of a rare value its ids first, then their rows by key.
+
+        ClickHouse would filter by time before it filters by the value, and read all columns of
+        each block that holds a row: ten million spans of 20,000 users take twice as long.
+        """
         equal = {name: value for name, value in listing.equal.items() if value and name in FILTERS}
         where = [WITHIN, *(f"{name} = {{{name}:String}}" for name in equal)]
-        params: dict[str, object] = {**equal, "limit": limit}
+        params: dict[str, object] = {**equal, "limit": limit, "project": self._project}
+        params |= {"start": listing.window.start, "end": listing.window.end}
         side, order = ("<", "DESC") if listing.newest_first else (">", "ASC")
         if cursor is not None:
             where.append(f"(id_time, id) {side} ({AT}, {{after:UUID}}) AND id_time {side}= {AT}")
             params |= {"at": id_time(cursor), "after": str(cursor)}
-        return self._clickhouse.rows(
-            f"SELECT {rows.NARROW} FROM events WHERE {' AND '.join(where)} "
-            f"ORDER BY id_time {order}, id {order} LIMIT {{limit:UInt32}}",
-            project=self._project,
-            start=listing.window.start,
-            end=listing.window.end,
-            **params,
-        )
+        place = f"ORDER BY id_time {order}, id {order} LIMIT {{limit:UInt32}}"
+        rare = [f"{name} = {{{name}:String}}" for name in equal if name in RARE]
+        if not rare:
+            sql = f"SELECT {rows.NARROW} FROM events WHERE {' AND '.join(where)} {place}"
+            return self._clickhouse.rows(sql, **params)
+        first = f"PREWHERE {' AND '.join(rare)} WHERE {' AND '.join(where)}"
+        ids = [
+            i for (i,) in self._clickhouse.query(f"SELECT id FROM events {first} {place}", **params)
+        ]
+        if not ids:
+            return []
+        sql = f"SELECT {rows.NARROW} FROM events WHERE {IDS} {place}"
+        return self._clickhouse.rows(sql, limit=limit, **by_id(self._project, ids))
 
     def whole(self, ids: Sequence[UUID]) -> list[r.Event]:
         """Full events in the order asked; unknown ids are left out."""

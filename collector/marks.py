@@ -7,7 +7,7 @@ a newer marker with the value 0: nothing is deleted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -29,72 +29,12 @@ WHERE project = {project:String} AND name = 'scored' AND source = 'worker'
 GROUP BY event_id
 """
 
-FIRST_TIME = """
-SELECT min(id_time), count() FROM events
-WHERE project = {project:String} AND ingested_at >= {since:DateTime64(6, 'UTC')}
-"""
-
 # Events that have a marker, whatever it says.
 MARKED = """
 SELECT event_id FROM scores
 WHERE project = {project:String} AND name = 'scored' AND source = 'worker'
   AND metric_version = {version:String} AND event_time >= {since_time:DateTime64(3, 'UTC')}
 """
-
-# Never marked, and made just now: `since_time` is when "now" begins.
-FRESH = f"""
-SELECT id FROM events
-WHERE project = {{project:String}} AND ingested_at >= {{since:DateTime64(6, 'UTC')}}
-  AND id_time >= {{since_time:DateTime64(3, 'UTC')}}
-  AND id NOT IN ({MARKED}) AND id NOT IN {{held:Array(UUID)}}
-GROUP BY id ORDER BY UUIDv7ToDateTime(id), id LIMIT {{limit:UInt32}}
-"""
-
-PENDING = f"""
-SELECT id, min(ingested_at) AS arrived
-FROM events
-WHERE project = {{project:String}} AND ingested_at >= {{since:DateTime64(6, 'UTC')}}
-  AND id NOT IN (SELECT event_id FROM ({LATEST}) WHERE done = 1)
-GROUP BY id
-"""
-
-# All that is pending and not fresh: made before {fresh_from}, or marked before (rescored, retried).
-OLDEST = f"""
-SELECT id FROM ({PENDING}) WHERE id NOT IN {{held:Array(UUID)}}
-  AND (UUIDv7ToDateTime(id) < {{fresh_from:DateTime64(3, 'UTC')}} OR id IN ({MARKED}))
-ORDER BY UUIDv7ToDateTime(id), id LIMIT {{limit:UInt32}}
-"""
-
-# Of many projects at once; a project's own `since` is at its place in {since}, in microseconds.
-HAVING_FRESH = """
-SELECT DISTINCT project FROM events
-WHERE project IN {projects:Array(String)} AND id_time >= {since_time:DateTime64(3, 'UTC')}
-  AND (project, id) NOT IN (
-      SELECT project, event_id FROM scores
-      WHERE project IN {projects:Array(String)} AND name = 'scored' AND source = 'worker'
-        AND metric_version = {version:String} AND event_time >= {since_time:DateTime64(3, 'UTC')}
-  )
-"""
-
-ARRIVED_SINCE = """
-project IN {projects:Array(String)} AND ingested_at >= {first:DateTime64(6, 'UTC')}
-AND toUnixTimestamp64Micro(ingested_at)
-    >= arrayElement({since:Array(Int64)}, indexOf({projects:Array(String)}, project))
-"""
-
-FIRST_TIMES = f"SELECT min(id_time), count() FROM events WHERE {ARRIVED_SINCE}"
-
-HAVING_PENDING = f"""
-SELECT DISTINCT project FROM events
-WHERE {ARRIVED_SINCE} AND (project, id) NOT IN (
-    SELECT project, event_id FROM scores
-    WHERE project IN {{projects:Array(String)}} AND name = 'scored' AND source = 'worker'
-      AND metric_version = {{version:String}} AND event_time >= {{since_time:DateTime64(3, 'UTC')}}
-    GROUP BY project, event_id HAVING argMax(value, computed_at) = 1
-)
-"""
-
-FIRST_ARRIVAL = f"SELECT min(arrived), count() FROM ({PENDING})"
 
 ORDERED = f"""
 SELECT e.id, e.id_time, m.done, m.label
@@ -177,87 +117,6 @@ class Marked:
     id: UUID
     time: datetime
     label: str
-
-
-def fresh(
-    clickhouse: ClickHouse,
-    project: str,
-    since: datetime,
-    fresh_from: datetime,
-    held: Collection[UUID],
-    limit: int,
-) -> list[UUID]:
-    """The oldest events made at or after `fresh_from` that were never marked; none `held`."""
-    found = clickhouse.query(
-        FRESH,
-        project=project,
-        version=METRIC_SET_VERSION,
-        since=since,
-        since_time=fresh_from,
-        held=list(held),
-        limit=limit,
-    )
-    return [event_id for (event_id,) in found]
-
-
-def oldest(
-    clickhouse: ClickHouse,
-    project: str,
-    since: datetime,
-    fresh_from: datetime,
-    held: Collection[UUID],
-    limit: int,
-) -> list[UUID]:
-    """The oldest pending events that are not `fresh`, of those that arrived at or after `since`."""
-    first = _first_time(clickhouse, project, since)
-    if first is None:
-        return []
-    found = clickhouse.query(
-        OLDEST,
-        project=project,
-        version=METRIC_SET_VERSION,
-        since=since,
-        since_time=first,
-        fresh_from=fresh_from,
-        held=list(held),
-        limit=limit,
-    )
-    return [event_id for (event_id,) in found]
-
-
-def having_fresh(
-    clickhouse: ClickHouse, since: Mapping[str, datetime], fresh_from: datetime
-) -> set[str]:
-    """The projects with events made at or after `fresh_from` that were never marked."""
-    found = clickhouse.query(
-        HAVING_FRESH, projects=list(since), version=METRIC_SET_VERSION, since_time=fresh_from
-    )
-    return {project for (project,) in found}
-
-
-def having_pending(clickhouse: ClickHouse, since: Mapping[str, datetime]) -> set[str]:
-    """The projects with pending events that arrived at or after the project's `since`."""
-    asked = {
-        "projects": list(since),
-        "since": [round(time.timestamp() * 1_000_000) for time in since.values()],
-        "first": min(since.values()),
-    }
-    ((first, count),) = clickhouse.query(FIRST_TIMES, **asked)
-    if not count:
-        return set()
-    found = clickhouse.query(HAVING_PENDING, version=METRIC_SET_VERSION, since_time=first, **asked)
-    return {project for (project,) in found}
-
-
-def backlog(clickhouse: ClickHouse, project: str, since: datetime) -> tuple[datetime | None, int]:
-    """When the first pending event arrived (None when there is none), and how many are pending."""
-    first = _first_time(clickhouse, project, since)
-    if first is None:
-        return None, 0
-    ((arrived, count),) = clickhouse.query(
-        FIRST_ARRIVAL, project=project, version=METRIC_SET_VERSION, since=since, since_time=first
-    )
-    return (arrived, count) if count else (None, 0)
 
 
 def in_order(
@@ -361,8 +220,3 @@ def unmark_failed(clickhouse: ClickHouse, project: str, ids: Sequence[UUID], now
     if count:
         clickhouse.command(UNMARK_FAILED, now=now, **asked)
     return int(count)
-
-
-def _first_time(clickhouse: ClickHouse, project: str, since: datetime) -> datetime | None:
-    ((first, count),) = clickhouse.query(FIRST_TIME, project=project, since=since)
-    return first if count else None

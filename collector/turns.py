@@ -19,7 +19,7 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from . import marks
+from . import pending
 from .clickhouse import ClickHouse
 from .lease import LONG_AGO
 from .tables import LeaseRow, ProjectRow, WindowRow
@@ -75,9 +75,9 @@ def worth_trying(clickhouse: ClickHouse, turns: list[Turn], now: datetime) -> li
         return turns
     since = {turn.project: turn.since for turn in turns}
     if turns[0].lane == "fresh":
-        found = marks.having_fresh(clickhouse, since, fresh_from(now))
+        found = pending.having_fresh(clickhouse, since, fresh_from(now))
     else:
-        found = marks.having_pending(clickhouse, since)
+        found = pending.having_pending(clickhouse, since)
     return [turn for turn in turns if turn.project in found]
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from driftline.sdk import records as r
 
-from . import incidents, lease, marks
+from . import incidents, lease, marks, pending
 from .bodies import traces_of
 from .clock import rfc3339
 from .event import id_time
@@ -41,6 +41,7 @@ NOBODY = UUID(int=0)
 MAX_REFERENCE = 5000
 MIN_REFERENCE = 2 * incidents.MIN_EVENTS
 MAX_PLANNED = 20  # windows a round, so that a long history does not hold the project's lock
+LOOK_SECONDS = 0.2
 SETTLE_SECONDS = 120.0  # an insert that was stamped this long ago may still be on its way
 HORIZON = timedelta(days=2)  # nothing lies further in the future
 
@@ -338,12 +339,13 @@ def _status(
 def advance(parts: Services, project_id: str) -> None:
     """Move the watermark before which every event is known to be scored.
 
-    The project stays locked meanwhile: a rescoring between the question and the answer would
-    otherwise be passed over.
+    The project stays locked meanwhile, for about LOOK_SECONDS: a rescoring between the question
+    and the answer would otherwise be passed over.
     """
     safe = parts.clock() - timedelta(seconds=SETTLE_SECONDS)
     with parts.control.session() as session:
         project = lease.lock_project(session, project_id)
         since = project.scored_through or lease.LONG_AGO
-        first, _ = marks.backlog(parts.clickhouse, project_id, since)
-        project.scored_through = max(since, min(first or safe, safe))
+        project.scored_through = pending.scored_until(
+            parts.clickhouse, project_id, since, safe, LOOK_SECONDS
+        )

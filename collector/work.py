@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from driftline.sdk import records as r
 
-from . import lease, marks, turns, watch
+from . import lease, marks, pending, turns, watch
 from .auth import Caller, require
 from .bodies import read_bodies
 from .clock import rfc3339
@@ -139,7 +139,7 @@ def _lease_window(parts: Services, project: str, body: LeaseRequest) -> r.Lease 
 
 def _lease_events(parts: Services, turn: turns.Turn, body: LeaseRequest) -> r.Lease | None:
     now, project = parts.clock(), turn.project
-    find = marks.fresh if turn.lane == "fresh" else marks.oldest
+    find = pending.fresh if turn.lane == "fresh" else pending.oldest
     with parts.control.session() as session:
         locked = lease.lock_project(session, project)
         since = locked.scored_through or lease.LONG_AGO

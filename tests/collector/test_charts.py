@@ -1,6 +1,7 @@
 """Charts: the overview and the scores over time."""
 
 import math
+import threading
 
 import pytest
 
@@ -161,3 +162,19 @@ def test_a_sample_is_weighed_to_what_the_app_made(front, event):
         "output_tokens": 320.0,
         "cost": 15.5,
     }
+
+
+def test_the_overview_waits_for_no_writer_of_the_control_database(front, event, uuid7):
+    """A watermark or a rescoring may hold it while ClickHouse thinks."""
+    front.send(event(id=uuid7(START)))
+    answered = threading.Event()
+
+    def read():
+        front.get("/v1/overview", **WINDOW)
+        answered.set()
+
+    with front.services.control.session():
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert answered.wait(20)
+    reader.join()
