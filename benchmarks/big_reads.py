@@ -94,6 +94,10 @@ def reads_of(api: Api, start: str, end: str) -> dict[str, tuple[float, Callable[
     when = {"start": start, "end": end}
     deep = api.events(start=start, end=end, limit=1, order="oldest").rows[0].id
     middle = f"{deep[:4]}{int(deep[4:8], 16) + 1:04x}{deep[8:]}"
+    second = api.trace(LONG_TRACE).next_cursor
+    late = (
+        f"{deep[:4]}{int(deep[4:8], 16) + 40:04x}{deep[8:]}"  # 44 minutes in, of 50 at 10 million
+    )
     return {
         "list, first page": (300, lambda: api.events(**when)),
         "list, by model": (300, lambda: api.events(**when, model="claude")),
@@ -105,6 +109,8 @@ def reads_of(api: Api, start: str, end: str) -> dict[str, tuple[float, Callable[
         "overview, 7 days": (500, lambda: api.overview(**when)),
         "costs, 7 days": (500, lambda: api.costs(**when)),
         f"trace of {LONG_SPANS:,} spans": (2000, lambda: api.trace(LONG_TRACE)),
+        "its second page": (2000, lambda: api.trace(LONG_TRACE, cursor=second)),
+        "its page with a late span": (2000, lambda: api.trace(LONG_TRACE, event=late)),
     }
 
 

@@ -105,8 +105,13 @@ class Api(Calls):
         query = _query(locals())
         return self._one(r.TracePage, "GET", f"/v1/traces?{query}")
 
-    def trace(self, trace_id: str) -> r.Trace:
-        return self._one(r.Trace, "GET", f"/v1/traces/{urllib.parse.quote(trace_id, safe='')}")
+    def trace(self, trace_id: str, *, cursor: str = "", event: str = "") -> r.Trace:
+        """A page of the trace: its first, the one behind `cursor`, or the one that holds `event`.
+
+        `cursor` is the `next_cursor` or `previous_cursor` of another page.
+        """
+        path = f"/v1/traces/{urllib.parse.quote(trace_id, safe='')}"
+        return self._one(r.Trace, "GET", f"{path}?{_query({'cursor': cursor, 'event': event})}")
 
     # --------------------------------------------------------------- charts
 
