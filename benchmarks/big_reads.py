@@ -78,6 +78,16 @@ def fill(home: str, count: int, start: datetime) -> float:
     return seconds
 
 
+def wait_for_charts(api: Api, start: str, end: str, count: int) -> None:
+    """Until the collector has counted all events: before, it works beside the reads."""
+    began = time.monotonic()
+    while api.overview(start=start, end=end).events < count:
+        if time.monotonic() - began > READY_SECONDS:
+            raise SystemExit("the charts did not catch up")
+        time.sleep(0.5)
+    print(f"charts caught up {time.monotonic() - began:.0f} s after the start", flush=True)
+
+
 def timed(read: Callable[[], object], reads: int) -> bench.Row:
     read()
     spent = []
@@ -132,13 +142,9 @@ def main() -> None:
         final = fill(home, count, start)
         print(f"{count:,} spans made in {time.monotonic() - began:.0f} s", flush=True)
         collector.start()
-        began, api = time.monotonic(), collector.api("bench")
+        api = collector.api("bench")
         bounds = (start.isoformat(), (end + timedelta(minutes=5)).isoformat())
-        while api.overview(start=bounds[0], end=bounds[1]).events < count:
-            if time.monotonic() - began > READY_SECONDS:
-                raise SystemExit("the charts did not catch up")
-            time.sleep(0.5)
-        print(f"charts caught up {time.monotonic() - began:.0f} s after the start", flush=True)
+        wait_for_charts(api, *bounds, count)
         rows: dict[str, bench.Row] = {}
         for name, (bar, read) in reads_of(api, *bounds).items():
             rows[name] = timed(read, reads) | {"bar": bar}

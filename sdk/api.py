@@ -69,7 +69,11 @@ class Api(Calls):
         status: str = "",
         session_id: str = "",
         user_id: str = "",
+        score: str = "",
+        score_min: float | None = None,
+        score_max: float | None = None,
     ) -> r.Page:
+        """A page of events. `score` keeps those with a value of that name, within the bounds."""
         query = _query(locals())
         return self._one(r.Page, "GET", f"/v1/events?{query}")
 

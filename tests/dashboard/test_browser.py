@@ -143,6 +143,16 @@ def test_a_long_trace_is_turned_and_its_address_stays_on_the_page(
     assert page.locator("[data-testid='stException']").count() == 0
 
 
+def test_a_row_of_a_filtered_list_opens_its_span(page: Page, dashboard: str) -> None:
+    visit(page, f"{dashboard}/traces?score=hallucination&score_min=0.6", "Page 1 of the spans")
+    rows = page.locator("[data-testid='stDataFrame'] .dvn-scroller")
+    rows.wait_for()
+    page.screenshot(path=SHOTS / "traces-by-score.png")
+    rows.click(position={"x": 15, "y": 55})
+    page.get_by_role("heading", name="Trace", exact=True).wait_for()
+    assert "event=" in page.url
+
+
 def test_a_row_of_the_list_opens_its_trace(page: Page, dashboard: str) -> None:
     visit(page, f"{dashboard}/traces", "Select a row")
     rows = page.locator("[data-testid='stDataFrame'] .dvn-scroller")

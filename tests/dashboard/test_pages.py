@@ -77,6 +77,30 @@ def test_a_trace_shows_its_messages_as_they_were_sent(app: AppTest, seeded: Any)
     assert not any("<script" in source or "<img" in source for source in sources)
 
 
+def test_a_filter_on_a_score_lists_the_spans_with_it(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "traces.py")
+    assert "Page 1 of the traces" in words(page)
+    assert not page.number_input
+    score = next(box for box in page.selectbox if box.label == "Score")
+    assert "response_perplexity" in score.options
+    page = score.set_value("response_perplexity").run()
+    assert "Page 1 of the spans" in words(page)
+    assert set(page.dataframe[0].value["value"]) == {4.48}
+    page = page.number_input(key="score_min").set_value(4.5).run()
+    assert "No span matches" in words(page)
+    page = page.number_input(key="score_min").set_value(4.48).run()
+    assert len(page.dataframe[0].value) == 50
+    assert "Page 2 of the spans" in words(press(page, "Older"))
+    page = page.number_input(key="score_max").set_value(4.0).run()
+    assert "score_min must not be above score_max" in words(page).replace("\\", "")
+
+
+def test_a_link_to_the_list_carries_the_filter_on_a_score(app: AppTest) -> None:
+    page = open_view(app, "traces.py", score="thumbs", score_min="0.5")
+    assert page.number_input(key="score_min").value == 0.5
+    assert "No span matches" in words(page)
+
+
 def press(page: AppTest, label: str) -> AppTest:
     """Click the button of that label and run the page again."""
     done = next(b for b in page.button if b.label == label).click().run()

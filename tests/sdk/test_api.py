@@ -88,6 +88,13 @@ def test_empty_filters_are_left_out_of_the_query(server: Server, api: Api) -> No
     assert server.requests[0][1] == "/v1/events?limit=5&order=newest&model=gpt+x"
 
 
+def test_a_bound_of_zero_is_a_bound(server: Server, api: Api) -> None:
+    server.answers = [(200, {"rows": [], "next_cursor": ""})]
+    api.events(score="thumbs up", score_max=0.0)
+    path = server.requests[0][1]
+    assert path == "/v1/events?limit=100&order=newest&score=thumbs+up&score_max=0.0"
+
+
 def test_a_page_of_a_trace_is_asked_for_by_its_cursor(server: Server, api: Api) -> None:
     old = {"trace_id": "a/b", "events": [], "scores": [], "more_events": 3}
     server.answers = [(200, old), (200, old | {"next_cursor": "c2", "earlier_events": 200})]
