@@ -78,6 +78,16 @@ def fill(home: str, count: int, start: datetime) -> float:
     return seconds
 
 
+def wait_for_charts(api: Api, start: str, end: str, count: int) -> None:
+    """Until the collector has counted all events: before, it works beside the reads."""
+    began = time.monotonic()
+    while api.overview(start=start, end=end).events < count:
+        if time.monotonic() - began > READY_SECONDS:
+            raise SystemExit("the charts did not catch up")
+        time.sleep(0.5)
+    print(f"charts caught up {time.monotonic() - began:.0f} s after the start", flush=True)
+
+
 def timed(read: Callable[[], object], reads: int) -> bench.Row:
     read()
     spent = []
@@ -94,6 +104,10 @@ def reads_of(api: Api, start: str, end: str) -> dict[str, tuple[float, Callable[
     when = {"start": start, "end": end}
     deep = api.events(start=start, end=end, limit=1, order="oldest").rows[0].id
     middle = f"{deep[:4]}{int(deep[4:8], 16) + 1:04x}{deep[8:]}"
+    second = api.trace(LONG_TRACE).next_cursor
+    late = (
+        f"{deep[:4]}{int(deep[4:8], 16) + 40:04x}{deep[8:]}"  # 44 minutes in, of 50 at 10 million
+    )
     return {
         "list, first page": (300, lambda: api.events(**when)),
         "list, by model": (300, lambda: api.events(**when, model="claude")),
@@ -105,6 +119,8 @@ def reads_of(api: Api, start: str, end: str) -> dict[str, tuple[float, Callable[
         "overview, 7 days": (500, lambda: api.overview(**when)),
         "costs, 7 days": (500, lambda: api.costs(**when)),
         f"trace of {LONG_SPANS:,} spans": (2000, lambda: api.trace(LONG_TRACE)),
+        "its second page": (2000, lambda: api.trace(LONG_TRACE, cursor=second)),
+        "its page with a late span": (2000, lambda: api.trace(LONG_TRACE, event=late)),
     }
 
 
@@ -126,13 +142,9 @@ def main() -> None:
         final = fill(home, count, start)
         print(f"{count:,} spans made in {time.monotonic() - began:.0f} s", flush=True)
         collector.start()
-        began, api = time.monotonic(), collector.api("bench")
+        api = collector.api("bench")
         bounds = (start.isoformat(), (end + timedelta(minutes=5)).isoformat())
-        while api.overview(start=bounds[0], end=bounds[1]).events < count:
-            if time.monotonic() - began > READY_SECONDS:
-                raise SystemExit("the charts did not catch up")
-            time.sleep(0.5)
-        print(f"charts caught up {time.monotonic() - began:.0f} s after the start", flush=True)
+        wait_for_charts(api, *bounds, count)
         rows: dict[str, bench.Row] = {}
         for name, (bar, read) in reads_of(api, *bounds).items():
             rows[name] = timed(read, reads) | {"bar": bar}

@@ -13,6 +13,9 @@ BITS_PER_BYTE = ("prompt_bits_per_byte", "response_bits_per_byte", "whole_bits_p
 # The latest score of each name of an event, with the stats and weight of the same row. A worker's
 # goes before others of the same name: what a person says of a few is no sample of them.
 FIRST = "tuple(source = 'worker', computed_at)"
+# What a list shows of an event's score. Rows of one moment (an app's and a person's in one batch)
+# have an order too, so that every read picks the same one.
+SHOWN = f"argMax(value, tuple({FIRST}, source, metric_version, value))"
 LATEST = f"""
 SELECT event_id, event_time, name, latest.1 AS value, latest.2 AS stats, latest.3 AS weight FROM (
     SELECT event_id, event_time, name,

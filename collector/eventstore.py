@@ -7,20 +7,22 @@ sort key (project, id_time, id) makes a look-up by id a look-up by key, since th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from driftline.sdk import records as r
 
 from . import rows
-from .aggregate import FIRST
+from .aggregate import SHOWN
 from .bodies import IDS, TIMES, by_id, read_bodies
 from .clickhouse import ClickHouse
 from .event import id_time
 from .marks import MARKER
-from .window import Window
+from .scored import ScoreRange
+from .window import MILLISECOND, Window
 
 SCORE_IDS = f"""
 project = {{project:String}} AND event_time BETWEEN {{first:DateTime64(3, 'UTC')}}
@@ -33,18 +35,22 @@ AND id_time < {end:DateTime64(3, 'UTC')}
 AT = "{at:DateTime64(3, 'UTC')}"
 SPARE_ROWS = 16  # read beyond a page, for copies of rows that are not merged yet
 RARE = ("session_id", "user_id", "trace_id")  # values that few events have
+# A filter on a score looks at so many events at first for each one wanted, then at eight times as
+# many as before, up to a bound on what one query holds in memory.
+FIRST_EVENTS, MORE_EVENTS, MOST_EVENTS = 20, 8, 250_000
 FILTERS = ("kind", "model", "environment", "status", "session_id", "user_id", "trace_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which events to list: filters by column, the order, and where the last page stopped."""
+    """Which events to list: filters by column and score, the order, where the last page stopped."""
 
     window: Window
     limit: int
     newest_first: bool = True
     cursor: UUID | None = None
     equal: Mapping[str, str] = field(default_factory=dict)
+    score: ScoreRange | None = None
 
 
 class EventStore:
@@ -56,7 +62,7 @@ class EventStore:
 
     def page(self, listing: Listing) -> r.Page:
         """One page without bodies, by the time inside the id."""
-        found = self._listed(listing)
+        found = self._listed(listing) if listing.score is None else self._scored(listing)
         values = self.values([row["id"] for row in found])
         page = [rows.event_row(row, values.get(row["id"], {})) for row in found]
         return r.Page(page, page[-1].id if len(page) == listing.limit else "")
@@ -77,6 +83,52 @@ class EventStore:
                 return list(found.values())[: listing.limit]
             cursor = rows_read[-1]["id"]
 
+    def _scored(self, listing: Listing) -> list[dict[str, Any]]:
+        """The page's rows by a filter on a score, from one slice of the window after the other: as
+        few of them as fill the page.
+        """
+        found: list[dict[str, Any]] = []
+        for window in self._slices(listing):
+            rest = replace(listing, window=window, limit=listing.limit - len(found))
+            found += self._listed(rest)
+            if len(found) == listing.limit:
+                break
+        return found
+
+    def _slices(self, listing: Listing) -> Iterator[Window]:
+        """What of the window lies behind the cursor, in the list's order."""
+        start, end = listing.window.start, listing.window.end
+        if listing.cursor is not None and listing.newest_first:
+            end = min(end, id_time(listing.cursor) + MILLISECOND)
+        elif listing.cursor is not None:
+            start = max(start, id_time(listing.cursor))
+        events = FIRST_EVENTS * listing.limit
+        while start < end:
+            reached = self._reach(Window(start, end), listing.newest_first, events)
+            if listing.newest_first:
+                yield Window(reached or start, end)
+                end = reached or start
+            else:
+                until = reached + MILLISECOND if reached else end
+                yield Window(start, until)
+                start = until
+            events = min(events * MORE_EVENTS, MOST_EVENTS)
+
+    def _reach(self, window: Window, newest_first: bool, events: int) -> datetime | None:
+        """How far a number of events reaches into the window; None: beyond it. The sort key answers
+        it.
+        """
+        order = "DESC" if newest_first else "ASC"
+        found = self._clickhouse.query(
+            f"SELECT id_time FROM events WHERE {WITHIN} ORDER BY id_time {order} "
+            "LIMIT 1 OFFSET {events:UInt64}",
+            project=self._project,
+            start=window.start,
+            end=window.end,
+            events=events,
+        )
+        return found[0][0] if found else None
+
     def _read(self, listing: Listing, cursor: UUID | None, limit: int) -> list[dict[str, Any]]:
         """The rows behind the cursor; of a rare value its ids first, then their rows by key.
 
@@ -84,9 +136,13 @@ class EventStore:
         each block that holds a row: ten million spans of 20,000 users take twice as long.
         """
         equal = {name: value for name, value in listing.equal.items() if value and name in FILTERS}
-        where = [WITHIN, *(f"{name} = {{{name}:String}}" for name in equal)]
+        by_column = [f"{name} = {{{name}:String}}" for name in equal]
+        where = [WITHIN, *by_column]
         params: dict[str, object] = {**equal, "limit": limit, "project": self._project}
         params |= {"start": listing.window.start, "end": listing.window.end}
+        if listing.score is not None:
+            where.append(listing.score.condition([WITHIN, *by_column] if by_column else []))
+            params |= listing.score.params()
         side, order = ("<", "DESC") if listing.newest_first else (">", "ASC")
         if cursor is not None:
             where.append(f"(id_time, id) {side} ({AT}, {{after:UUID}}) AND id_time {side}= {AT}")
@@ -96,10 +152,9 @@ class EventStore:
         if not rare:
             sql = f"SELECT {rows.NARROW} FROM events WHERE {' AND '.join(where)} {place}"
             return self._clickhouse.rows(sql, **params)
-        first = f"PREWHERE {' AND '.join(rare)} WHERE {' AND '.join(where)}"
-        ids = [
-            i for (i,) in self._clickhouse.query(f"SELECT id FROM events {first} {place}", **params)
-        ]
+        which = f"PREWHERE {' AND '.join(rare)} WHERE {' AND '.join(where)}"
+        found = self._clickhouse.query(f"SELECT id FROM events {which} {place}", **params)
+        ids = [event_id for (event_id,) in found]
         if not ids:
             return []
         sql = f"SELECT {rows.NARROW} FROM events WHERE {IDS} {place}"
@@ -114,7 +169,7 @@ class EventStore:
         if not ids:
             return {}
         sql = f"""
-            SELECT event_id, name, argMax(value, {FIRST}) FROM scores
+            SELECT event_id, name, {SHOWN} FROM scores
             WHERE {SCORE_IDS} AND name != {{marker:String}} AND value IS NOT NULL
             GROUP BY event_id, name ORDER BY event_id, name
         """

@@ -13,7 +13,8 @@ from driftline.sdk import records as r
 
 from .auth import Caller, require
 from .eventstore import EventStore, Listing
-from .problem import not_found
+from .problem import Problem, not_found
+from .scored import ScoreRange
 from .services import Parts
 from .window import Limit, Within, cursor_id
 from .wire import UUID7
@@ -46,6 +47,24 @@ class Equal(BaseModel):
     user_id: str = ""
 
 
+Bound = Annotated[float | None, Query(allow_inf_nan=False)]
+
+
+def _score_range(
+    score: str = "", score_min: Bound = None, score_max: Bound = None
+) -> ScoreRange | None:
+    """The filter on a score: a name and its bounds, which are inside."""
+    if score and score_min is not None and score_max is not None and score_min > score_max:
+        words = "score_min must not be above score_max"
+        raise Problem(422, "invalid_field", words, field="score_min")
+    if score:
+        return ScoreRange(score, score_min, score_max)
+    if score_min is not None or score_max is not None:
+        words = "score_min and score_max need score, the name of the score that they bound"
+        raise Problem(422, "invalid_field", words, field="score")
+    return None
+
+
 class Ids(BaseModel):
     """Which events to read."""
 
@@ -57,13 +76,14 @@ def events(
     store: Store,
     window: Within,
     equal: Annotated[Equal, Depends()],
+    score: Annotated[ScoreRange | None, Depends(_score_range)],
     cursor: str = "",
     limit: Limit = 100,
     order: Annotated[Literal["newest", "oldest"], Query()] = "newest",
 ) -> Response:
     """A page of events without bodies, by the time inside the id."""
     after = cursor_id(cursor) if cursor else None
-    listing = Listing(window, limit, order == "newest", after, equal.model_dump())
+    listing = Listing(window, limit, order == "newest", after, equal.model_dump(), score)
     return json_answer(store.page(listing))
 
 

@@ -25,11 +25,10 @@ from .marks import MARKER
 from .problem import Problem, not_found
 from .reads import Reader, Store, json_answer
 from .services import Parts
-from .window import LAST, Limit, Within
+from .spans import START, Spans
+from .window import LAST, MILLISECOND, Limit, Within, cursor_id, given_id
 
-MAX_SPANS = 200  # of one trace with bodies
 SCORED_SPANS = 50  # of each trace of a list
-MILLISECOND = timedelta(milliseconds=1)
 router = APIRouter(tags=["traces"])
 
 # The root has no parent; for a trace without one, its first span speaks.
@@ -84,11 +83,6 @@ SELECT trace, name, {aggregate.VALUE} FROM (
 )
 GROUP BY trace, name ORDER BY trace, name
 """
-SPAN_IDS = f"""
-SELECT id FROM events WHERE {WITHIN} AND trace_id = {{trace_id:String}}
-ORDER BY id_time, id LIMIT 1 BY id_time, id LIMIT {{limit:UInt32}}
-"""
-SPANS = f"SELECT uniqExact(id) FROM events WHERE {WITHIN} AND trace_id = {{trace_id:String}}"
 
 
 class Equal(BaseModel):
@@ -147,16 +141,22 @@ def _newest(
 
 
 @router.get("/v1/traces/{trace_id:path}", response_model=r.Trace)
-def trace(trace_id: str, caller: Reader, parts: Parts, store: Store) -> Response:
-    """One trace with its spans' bodies, the first 200, and all their scores."""
-    bounds = {"project": caller.project, "start": EPOCH, "end": LAST, "trace_id": trace_id}
-    found = parts.clickhouse.query(SPAN_IDS, limit=MAX_SPANS, **bounds)
-    if not found:
+def trace(
+    trace_id: str, caller: Reader, parts: Parts, store: Store, cursor: str = "", event: str = ""
+) -> Response:
+    """A page of a trace with its spans' bodies and all their scores: the first 200 spans, those
+    behind `cursor`, or the page that holds `event`.
+    """
+    spans = Spans(parts.clickhouse, caller.project, trace_id)
+    if event and not cursor:
+        page = spans.page_with(given_id("event", event, "the id of an event"))
+    else:
+        page = spans.page_after(cursor_id(cursor) if cursor else START)
+    if page is None:
         raise not_found("trace", trace_id)
-    ids = [span_id for (span_id,) in found]
-    ((spans,),) = parts.clickhouse.query(SPANS, **bounds)
-    events, scores = store.whole(ids), store.scores(ids)
-    return json_answer(r.Trace(trace_id, events, scores, spans - len(ids)))
+    events, scores = store.whole(page.ids), store.scores(page.ids)
+    around = (page.more, page.earlier, page.next_cursor, page.previous_cursor)
+    return json_answer(r.Trace(trace_id, events, scores, *around))
 
 
 def _trace_row(row: Mapping[str, Any], scores: dict[str, float]) -> r.TraceRow:

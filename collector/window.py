@@ -19,6 +19,8 @@ from .wire import UUID7
 DEFAULT = timedelta(hours=24)
 MINUTE_SECONDS = 60
 LAST = datetime(2200, 1, 1, tzinfo=UTC)
+LAST_MS = int(LAST.timestamp() * 1000)
+MILLISECOND = timedelta(milliseconds=1)
 SECONDS = (1, 2, 5, 10, 15, 30)
 MINUTES = (60, 120, 300, 600, 900, 1800)
 HOURS = (3600, 7200, 10800, 21600, 43200)
@@ -80,7 +82,11 @@ Within = Annotated[Window, Depends(_window)]
 
 def cursor_id(cursor: str) -> UUID:
     """The event id that a list of events stopped at. Raises Problem 422."""
-    if not UUID7.fullmatch(cursor):
-        words = "cursor must be the next_cursor of the page before"
-        raise Problem(422, "invalid_field", words, field="cursor")
-    return UUID(cursor)
+    return given_id("cursor", cursor, "the next_cursor of the page before")
+
+
+def given_id(name: str, text: str, what: str) -> UUID:
+    """The field's event id, of a time that the database knows. Raises Problem 422."""
+    if not UUID7.fullmatch(text) or (found := UUID(text)).int >> 80 >= LAST_MS:
+        raise Problem(422, "invalid_field", f"{name} must be {what}", field=name)
+    return found

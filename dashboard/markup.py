@@ -110,15 +110,22 @@ def steps(names: Sequence[str], reached: int, end: str, tone: Tone) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A row of a waterfall: where it starts and how long it is, as shares of the whole."""
+    """A row of a waterfall: where it starts and how long it is, as shares of the whole.
+
+    orphan: it has a parent, which is not among the rows (on another page, or never sent).
+    """
 
     label: str
     depth: int
+    orphan: bool
     start: float
     width: float
     took: str
     failed: bool
     chosen: bool
+
+
+ORPHAN = '<abbr title="Its parent is not among these spans">↑</abbr> '
 
 
 def waterfall(spans: Sequence[Span]) -> str:
@@ -129,9 +136,10 @@ def waterfall(spans: Sequence[Span]) -> str:
 def _waterfall_row(span: Span) -> str:
     classes = " ".join(["dl-span"] + ["dl-failed"] * span.failed + ["dl-chosen"] * span.chosen)
     state = " ✘ error" if span.failed else ""
+    above = ORPHAN if span.orphan else ""
     indent = f"padding-left:{span.depth * 1.1:.1f}rem"
     return (
-        f'<div class="{classes}"><div class="dl-label" style="{indent}">{escape(span.label)}'
+        f'<div class="{classes}"><div class="dl-label" style="{indent}">{above}{escape(span.label)}'
         f'<em>{state}</em></div><div class="dl-track"><b style="left:'
         f'{100 * span.start:.2f}%;width:{100 * max(span.width, 0.004):.2f}%"></b></div>'
         f'<div class="dl-took">{escape(span.took)}</div></div>'

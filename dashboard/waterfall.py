@@ -18,18 +18,21 @@ def label(event: r.Event) -> str:
     return f"{event.kind} · {one_line(event.name or event.model or event.id, NAME_CHARACTERS)}"
 
 
-def rows(events: Sequence[r.Event], chosen: int) -> list[Span]:
-    """A row for every span; `chosen` is the index of the one that is open."""
+def rows(events: Sequence[r.Event], chosen: int, first: int = 1) -> list[Span]:
+    """A row for every span; `chosen` is the index of the one that is open, `first` the number of
+    the first one in its trace.
+    """
     depth = depths(events)
     starts = [datetime.fromisoformat(event.start_time).timestamp() for event in events]
-    first = min(starts, default=0.0)
+    begin = min(starts, default=0.0)
     ends = [at + e.latency_ms / 1000 for at, e in zip(starts, events, strict=True)]
-    whole = max(max(ends, default=0.0) - first, 1e-6)
+    whole = max(max(ends, default=0.0) - begin, 1e-6)
     return [
         Span(
-            label=f"{n + 1}  {label(event)}",
+            label=f"{first + n}  {label(event)}",
             depth=depth[event.span_id],
-            start=(at - first) / whole,
+            orphan=bool(event.parent_id) and event.parent_id not in depth,
+            start=(at - begin) / whole,
             width=event.latency_ms / 1000 / whole,
             took=milliseconds(event.latency_ms),
             failed=event.status != "ok",

@@ -69,7 +69,11 @@ class Api(Calls):
         status: str = "",
         session_id: str = "",
         user_id: str = "",
+        score: str = "",
+        score_min: float | None = None,
+        score_max: float | None = None,
     ) -> r.Page:
+        """A page of events. `score` keeps those with a value of that name, within the bounds."""
         query = _query(locals())
         return self._one(r.Page, "GET", f"/v1/events?{query}")
 
@@ -105,8 +109,13 @@ class Api(Calls):
         query = _query(locals())
         return self._one(r.TracePage, "GET", f"/v1/traces?{query}")
 
-    def trace(self, trace_id: str) -> r.Trace:
-        return self._one(r.Trace, "GET", f"/v1/traces/{urllib.parse.quote(trace_id, safe='')}")
+    def trace(self, trace_id: str, *, cursor: str = "", event: str = "") -> r.Trace:
+        """A page of the trace: its first, the one behind `cursor`, or the one that holds `event`.
+
+        `cursor` is the `next_cursor` or `previous_cursor` of another page.
+        """
+        path = f"/v1/traces/{urllib.parse.quote(trace_id, safe='')}"
+        return self._one(r.Trace, "GET", f"{path}?{_query({'cursor': cursor, 'event': event})}")
 
     # --------------------------------------------------------------- charts
 

@@ -171,12 +171,19 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One trace with its spans' bodies (at most 200) and all their scores."""
+    """A page of a trace: at most 200 spans with their bodies and all their scores.
+
+    `earlier_events` lie before it, `more_events` behind it. `next_cursor` is "" on the last page;
+    `previous_cursor` is "" on the first two, since the first page needs no cursor.
+    """
 
     trace_id: str
     events: list[Event]
     scores: list[Score]
     more_events: int
+    earlier_events: int = 0
+    next_cursor: str = ""
+    previous_cursor: str = ""
 
 
 # ------------------------------------------------------------------ overview

@@ -24,6 +24,7 @@ MARKED_BY = ("hallucination",)  # the scores whose spans are shown in the answer
 SURPRISING_BY = "response_perplexity"  # the score whose spans are the surprising words
 JUDGED = "hallucination"  # the score that a person's label is of
 SHORT_DOCUMENT = 280
+TURNED_TO = "span_cursor"  # in the session: where the page of spans begins that a click asks for
 
 
 def page() -> None:
@@ -35,7 +36,7 @@ def page() -> None:
         icon = ":material/list:"
         st.page_link("views/traces.py", label="Go to the traces", icon=icon, query_params=query)
         return
-    trace = api().trace(trace_id)
+    trace = opened(trace_id)
     event = pick(trace)
     scores = [score for score in trace.scores if score.event_id == event.id]
     st.html(summary(event))
@@ -55,26 +56,55 @@ def trace_of_event(event_id: str) -> str:
     return api().event(event_id).trace_id if event_id else ""
 
 
+def opened(trace_id: str) -> r.Trace:
+    """The page of spans that was turned to, or the one with the span of the URL."""
+    cursor = st.session_state.pop(TURNED_TO, "")
+    return api().trace(trace_id, cursor=cursor, event="" if cursor else param("event"))
+
+
 def pick(trace: r.Trace) -> r.Event:
     """The span to show; a trace of one span needs no choice."""
     events = sorted(trace.events, key=lambda event: event.start_time)
     wanted = param("event")
     index = next((n for n, e in enumerate(events) if e.id == wanted), busiest(events))
-    if len(events) == 1:
+    if len(events) + trace.earlier_events + trace.more_events == 1:
         return events[0]
+    turn_pages(trace)
+    first = trace.earlier_events + 1
     shown = st.empty()
     chosen = st.selectbox(
         "Show span",
         range(len(events)),
         index=index,
-        format_func=lambda n: f"{n + 1}  {label(events[n])}",
+        format_func=lambda n: f"{first + n}  {label(events[n])}",
     )
     set_param("event", events[chosen].id)
     set_param("trace", trace.trace_id)
-    shown.html(markup.waterfall(rows(events, chosen)))
-    if trace.more_events:
-        st.caption(f"{wording.plural(trace.more_events, 'later span')} not shown.")
+    shown.html(markup.waterfall(rows(events, chosen, first)))
     return events[chosen]
+
+
+def turn_pages(trace: r.Trace) -> None:
+    """Where these spans are in their trace, and the way to those around them."""
+    last = trace.earlier_events + len(trace.events)
+    total = last + trace.more_events
+    if total == len(trace.events):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        before, behind = ":material/chevron_left:", ":material/chevron_right:"
+        if st.button("Earlier spans", icon=before, disabled=not trace.earlier_events):
+            turn_to(trace.previous_cursor)
+        if st.button("Later spans", icon=behind, disabled=not last < total, icon_position="right"):
+            turn_to(trace.next_cursor)
+        first, *rest = (wording.count(n) for n in (trace.earlier_events + 1, last, total))
+        st.caption(f"Spans {first} to {rest[0]} of {rest[1]}. The bars are over these spans' time.")
+
+
+def turn_to(cursor: str) -> None:
+    """Open a page of spans; the span that `pick` opens there keeps the URL on it."""
+    st.session_state[TURNED_TO] = cursor
+    set_param("event", "")
+    st.rerun()
 
 
 def busiest(events: list[r.Event]) -> int:

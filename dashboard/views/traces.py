@@ -1,9 +1,14 @@
-"""The list of traces: filters in the URL, keyset pages, a click opens one."""
+"""The list of traces: filters in the URL, keyset pages, a click opens one. A filter on a score
+lists the spans that have it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import streamlit as st
 
-from driftline.dashboard import wording
-from driftline.dashboard.session import PROJECT_KEY, api, current_project, heading
+from driftline.dashboard import reads, wording
+from driftline.dashboard.session import PROJECT_KEY, api, current_project, heading, rfc3339
 from driftline.sdk import records as r
 
 PAGE_ROWS = 50
@@ -15,6 +20,7 @@ FILTERS = {
     "user_id": "User",
 }
 STATUSES = ["any", "ok", "error"]
+NAMED_WITHIN = timedelta(days=1)  # of the end of the range: scores of a month take seconds to name
 COLUMNS = {
     "question": st.column_config.TextColumn("question", width=300),
     "answer": st.column_config.TextColumn("answer", width=330),
@@ -27,35 +33,112 @@ COLUMNS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A filter on a score; None: no bound on that side."""
+
+    name: str
+    least: float | None
+    most: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of the list: its rows, the part of the address that opens each, where the next is."""
+
+    what: str
+    rows: list[dict[str, object]]
+    opens: list[dict[str, str]]
+    next_cursor: str
+
+
 def page() -> None:
     start, end = heading("Traces")
     filters = chosen_filters()
-    keep_place((current_project(), start[:10], *filters.values()))
-    found = api().traces(start=start, end=end, cursor=cursors()[-1], limit=PAGE_ROWS, **filters)
+    score = chosen_score(end)
+    keep_place((current_project(), start[:10], *filters.values(), repr(score)))
+    found = spans(start, end, filters, score) if score else traces(start, end, filters)
     if not found.rows:
-        st.info(nothing(filters), icon=":material/search_off:")
-        turn_pages("")
+        st.info(nothing(filters, score), icon=":material/search_off:")
+        turn_pages(found)
         return
+    columns = dict(COLUMNS)
+    if score:
+        columns["value"] = st.column_config.NumberColumn(wording.name_of(score.name), format="%.4g")
     picked = st.dataframe(
-        [row(trace) for trace in found.rows],
+        found.rows,
         hide_index=True,
         height=560,
         on_select="rerun",
         selection_mode="single-row",
-        key=f"traces-{len(cursors())}",
-        column_config=COLUMNS,
-        alt="Traces, newest first",
+        key=f"{found.what}s-{len(cursors())}",
+        column_config=columns,
+        alt=f"{found.what.capitalize()}s, newest first",
     )
-    turn_pages(found.next_cursor)
+    turn_pages(found)
     if rows := picked["selection"]["rows"]:
-        query = {PROJECT_KEY: current_project(), "trace": found.rows[rows[0]].trace_id}
+        query = {PROJECT_KEY: current_project(), **found.opens[rows[0]]}
         st.switch_page("views/trace.py", query_params=query)
 
 
-def nothing(filters: dict[str, str]) -> str:
-    if any(filters.values()):
-        return "No trace matches. Clear a filter, or choose a longer time range."
+def traces(start: str, end: str, filters: dict[str, str]) -> Found:
+    found = api().traces(start=start, end=end, cursor=cursors()[-1], limit=PAGE_ROWS, **filters)
+    opens = [{"trace": trace.trace_id} for trace in found.rows]
+    return Found("trace", [row(trace) for trace in found.rows], opens, found.next_cursor)
+
+
+def spans(start: str, end: str, filters: dict[str, str], score: Score) -> Found:
+    """A score is one span's: the list is of the spans that match."""
+    found = api().events(
+        start=start,
+        end=end,
+        cursor=cursors()[-1],
+        limit=PAGE_ROWS,
+        environment=filters["environment"],
+        model=filters["model"],
+        session_id=filters["session_id"],
+        user_id=filters["user_id"],
+        status=filters["status"],
+        score=score.name,
+        score_min=score.least,
+        score_max=score.most,
+    )
+    rows = [span_row(span, score.name) for span in found.rows]
+    opens = [{"trace": span.trace_id, "event": span.id} for span in found.rows]
+    return Found("span", rows, opens, found.next_cursor)
+
+
+def nothing(filters: dict[str, str], score: Score | None) -> str:
+    if score or any(filters.values()):
+        what = "span" if score else "trace"
+        return f"No {what} matches. Clear a filter, or choose a longer time range."
     return "No traces in this time range. Choose a longer one, or send an event (see Overview)."
+
+
+def chosen_score(end: str) -> Score | None:
+    """The filter on a score, in the URL too: any name, of those that came lately or typed."""
+    since = rfc3339(datetime.fromisoformat(end) - NAMED_WITHIN)
+    columns = st.columns(len(FILTERS) + 1)
+    name = columns[0].selectbox(
+        "Score",
+        reads.score_names(current_project(), since, end),
+        index=None,
+        placeholder="any",
+        accept_new_options=True,
+        key="score",
+        bind="query-params",
+    )
+    if not name:
+        return None
+    least, most = (
+        column.number_input(
+            label, value=None, placeholder="any", format="%g", key=key, bind="query-params"
+        )
+        for column, label, key in zip(
+            columns[1:3], ("At least", "At most"), ("score_min", "score_max"), strict=True
+        )
+    )
+    return Score(name, least, most)
 
 
 def chosen_filters() -> dict[str, str]:
@@ -87,6 +170,24 @@ def row(trace: r.TraceRow) -> dict[str, object]:
     }
 
 
+def span_row(span: r.EventRow, score: str) -> dict[str, object]:
+    return {
+        "time (UTC)": wording.when(span.start_time).removesuffix(" UTC"),
+        "question": wording.one_line(span.input_preview, PREVIEW),
+        "answer": wording.one_line(span.output_preview, PREVIEW),
+        "value": span.scores.get(score),
+        "status": "✘ error" if span.status == "error" else "ok",
+        "latency": span.latency_ms / 1000,
+        "tokens": span.input_tokens + span.output_tokens,
+        "cost": span.cost,
+        "kind": span.kind,
+        "name": span.name,
+        "environment": span.environment,
+        "user": span.user_id,
+        "session": span.session_id,
+    }
+
+
 # ------------------------------------------------------------------ pages
 
 
@@ -103,16 +204,17 @@ def keep_place(question: tuple[str, ...]) -> None:
         st.session_state["trace_cursors"] = [""]
 
 
-def turn_pages(next_cursor: str) -> None:
+def turn_pages(found: Found) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         newer, older = ":material/chevron_left:", ":material/chevron_right:"
         if st.button("Newer", icon=newer, disabled=len(cursors()) == 1):
             cursors().pop()
             st.rerun()
-        if st.button("Older", icon=older, disabled=not next_cursor, icon_position="right"):
-            cursors().append(next_cursor)
+        if st.button("Older", icon=older, disabled=not found.next_cursor, icon_position="right"):
+            cursors().append(found.next_cursor)
             st.rerun()
-        st.caption(f"Page {len(cursors())}, newest first. Select a row to open its trace.")
+        of = f"{found.what}s, newest first"
+        st.caption(f"Page {len(cursors())} of the {of}. Select a row to open its trace.")
 
 
 page()

@@ -111,6 +111,7 @@ def test_more_than_500_bodies_are_refused(front, uuid7):
         ({"end": "0001-01-01T00:00:00+23:59"}, "end"),
         ({"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, "start"),
         ({"cursor": "' OR 1=1 --"}, "cursor"),
+        ({"cursor": "ffffffff-ffff-7fff-bfff-ffffffffffff"}, "cursor"),
         ({"order": "random"}, "order"),
     ],
 )

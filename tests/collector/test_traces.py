@@ -106,10 +106,82 @@ def test_one_trace_has_its_spans_in_order_with_bodies_and_scores(front, event, u
     assert found["more_events"] == 0
 
 
-def test_a_long_trace_says_how_many_spans_are_left_out(front, event, uuid7):
-    front.send(*trace(event, uuid7, "long", spans=203))
-    found = front.get("/v1/traces/long")
-    assert (len(found["events"]), found["more_events"]) == (200, 3)
+@pytest.fixture
+def long(front, event, uuid7):
+    """The ids of a trace of 403 spans in order, another trace between them; around the end of the
+    first page they share a millisecond.
+    """
+    lines = trace(event, uuid7, "long", spans=403)
+    shared = int(lines[200]["id"].replace("-", "")[:12], 16)
+    for at in range(198, 203):
+        lines[at]["id"] = uuid7(shared)
+    front.send(*reversed(lines), *trace(event, uuid7, "other"))
+    stored = front.services.clickhouse.query(
+        "SELECT id FROM events WHERE project = {project:String} AND trace_id = 'long' "
+        "ORDER BY id_time, id",
+        project=front.project_id,
+    )
+    return [str(span_id) for (span_id,) in stored]
+
+
+def ids(page):
+    return [span["id"] for span in page["events"]]
+
+
+def around(page):
+    return page["earlier_events"], page["more_events"]
+
+
+def test_pages_of_a_long_trace_follow_each_other(front, long):
+    first = front.get("/v1/traces/long")
+    second = front.get("/v1/traces/long", cursor=first["next_cursor"])
+    last = front.get("/v1/traces/long", cursor=second["next_cursor"])
+    assert ids(first) + ids(second) + ids(last) == long
+    assert [around(page) for page in (first, second, last)] == [(0, 203), (200, 3), (400, 0)]
+    assert last["next_cursor"] == ""
+
+
+def test_pages_of_a_long_trace_lead_back(front, long):
+    last = front.get("/v1/traces/long", cursor=long[399])
+    second = front.get("/v1/traces/long", cursor=last["previous_cursor"])
+    assert (ids(second), around(second)) == (long[200:400], (200, 3))
+    assert second["previous_cursor"] == ""  # the first page needs none
+
+
+@pytest.mark.parametrize("place", [0, 199, 200, 399, 400, 402])
+def test_a_span_is_found_on_its_page(front, long, place):
+    page = front.get("/v1/traces/long", event=long[place])
+    first = place // 200 * 200
+    assert (ids(page), around(page)[0]) == (long[first : first + 200], first)
+    again = front.get("/v1/traces/long", cursor=long[first - 1]) if first else page
+    assert again == page
+
+
+def test_copies_of_a_span_take_nobodys_place_in_its_trace(front, long):
+    (row,) = front.services.clickhouse.rows(
+        "SELECT * FROM events WHERE id = {id:UUID} LIMIT 1", id=long[100]
+    )
+    front.services.clickhouse.insert("events", [{**row, "id": str(row["id"])}] * 3)
+    assert ids(front.get("/v1/traces/long")) == long[:200]
+    page = front.get("/v1/traces/long", event=long[400])
+    assert (ids(page), around(page)) == (long[400:], (400, 0))
+    back = front.get("/v1/traces/long", cursor=page["previous_cursor"])
+    assert ids(back) == long[200:400]
+
+
+def test_scores_of_a_later_page_are_those_of_its_spans(front, long):
+    lines = [
+        {"type": "score", "event_id": long[at], "name": "thumbs", "value": at} for at in (0, 402)
+    ]
+    front.send(*lines)
+    page = front.get("/v1/traces/long", event=long[402])
+    assert [(s["event_id"], s["value"]) for s in page["scores"]] == [(long[402], 402.0)]
+
+
+def test_behind_the_last_span_is_an_empty_page(front, long, uuid7):
+    page = front.get("/v1/traces/long", cursor=uuid7(time.time_ns() // 1_000_000 + 86_400_000))
+    assert (ids(page), around(page), page["next_cursor"]) == ([], (403, 0), "")
+    assert front.get("/v1/traces/nothing", expect=404, cursor=long[0])["code"] == "not_found"
 
 
 def test_an_unknown_trace_is_not_found(front):
@@ -118,3 +190,11 @@ def test_an_unknown_trace_is_not_found(front):
 
 def test_a_wrong_cursor_is_named(front):
     assert front.get("/v1/traces", expect=422, cursor="%%%")["field"] == "cursor"
+
+
+@pytest.mark.parametrize("name", ["cursor", "event"])
+@pytest.mark.parametrize("text", ["%%%", "ffffffff-ffff-7fff-bfff-ffffffffffff"])
+def test_what_is_no_span_is_named(front, event, uuid7, name, text):
+    front.send(*trace(event, uuid7, "t1"))
+    answer = front.get("/v1/traces/t1", expect=422, **{name: text})
+    assert (answer["code"], answer["field"]) == ("invalid_field", name)

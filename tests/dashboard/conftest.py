@@ -114,6 +114,34 @@ def seeded(collector: str, wait_for: Callable[[Callable[[], Any]], Any]) -> Iter
     root.close()
 
 
+@pytest.fixture(scope="session")
+def long_trace(collector: str) -> Iterator[tuple[str, list[str]]]:
+    """A project with a trace of 403 spans, all below the first one, and the ids of its spans."""
+    root = Api(collector, ADMIN_KEY)
+    root.create_project("agents")
+    api = root.for_project("agents")
+    now = int(time.time() * 1000) - 600_000
+    ids = [uuid7(now + 10 * n) for n in range(403)]
+    lines: list[dict[str, Any]] = [
+        {
+            "id": event_id,
+            "trace_id": "an agent's day",
+            "span_id": f"span-{n}",
+            "parent_id": "span-0" if n else "",
+            "kind": "llm" if n == 250 else "tool",
+            "name": f"step {n + 1}",
+            "start_time": (now + 10 * n) * 1000,
+            "end_time": (now + 10 * n + 9) * 1000,
+            "output": f"result {n + 1}",
+        }
+        for n, event_id in enumerate(ids)
+    ]
+    assert api.send_lines(lines).accepted == len(ids)
+    yield "agents", ids
+    api.close()
+    root.close()
+
+
 def report_of_a_worker() -> r.WorkerReport:
     return r.WorkerReport(
         "seed", "cpu", "idle", "2026-01-01T00:00:00Z", 0.0, 100.0, 2.0, 0.5, 70, 0, 3,

@@ -50,6 +50,7 @@ def dashboard(seeded: Any, wait_for: Callable[[Callable[[], Any]], Any]) -> Iter
         **os.environ,
         "DRIFTLINE_URL": seeded.url,
         "DRIFTLINE_API_KEY": KEY,
+        "DRIFTLINE_PROJECT": seeded.api.project,
         "DRIFTLINE_DASHBOARD_PORT": str(port),
     }
     command = [sys.executable, "-m", "driftline.dashboard"]
@@ -124,6 +125,32 @@ def test_hostile_text_of_a_trace_is_shown_and_not_run(
     assert shown.locator("mark .dl-surprise[title*='chance of 0.04 %']").count() == 1
     assert page.title() != "owned"
     assert dialogs == []
+
+
+def test_a_long_trace_is_turned_and_its_address_stays_on_the_page(
+    page: Page, dashboard: str, long_trace: Any
+) -> None:
+    project, ids = long_trace
+    visit(page, f"{dashboard}/trace?project={project}&event={ids[0]}", "Spans 1 to 200 of 403")
+    page.get_by_role("button", name="Later spans").click()
+    page.get_by_text("Spans 201 to 400 of 403").wait_for()
+    page.get_by_text("result 251").first.wait_for()
+    assert page.locator(".dl-span").count() == 200
+    assert page.locator(".dl-span abbr[title='Its parent is not among these spans']").count() == 200
+    assert f"event={ids[250]}" in page.url
+    page.screenshot(path=SHOTS / "long-trace.png")
+    visit(page, page.url, "Spans 201 to 400 of 403")
+    assert page.locator("[data-testid='stException']").count() == 0
+
+
+def test_a_row_of_a_filtered_list_opens_its_span(page: Page, dashboard: str) -> None:
+    visit(page, f"{dashboard}/traces?score=hallucination&score_min=0.6", "Page 1 of the spans")
+    rows = page.locator("[data-testid='stDataFrame'] .dvn-scroller")
+    rows.wait_for()
+    page.screenshot(path=SHOTS / "traces-by-score.png")
+    rows.click(position={"x": 15, "y": 55})
+    page.get_by_role("heading", name="Trace", exact=True).wait_for()
+    assert "event=" in page.url
 
 
 def test_a_row_of_the_list_opens_its_trace(page: Page, dashboard: str) -> None:

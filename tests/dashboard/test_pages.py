@@ -18,6 +18,7 @@ KEY = "sk-dl-00000000-an-admin-key-of-the-tests-only"
 def app(seeded: Any, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("DRIFTLINE_URL", seeded.url)
     monkeypatch.setenv("DRIFTLINE_API_KEY", KEY)
+    monkeypatch.setenv("DRIFTLINE_PROJECT", seeded.api.project)
     return AppTest.from_file(str(APP), default_timeout=60)
 
 
@@ -74,6 +75,81 @@ def test_a_trace_shows_its_messages_as_they_were_sent(app: AppTest, seeded: Any)
     assert "too short" in words(page)
     sources = [element.proto.body for element in page.get("html")]
     assert not any("<script" in source or "<img" in source for source in sources)
+
+
+def test_a_filter_on_a_score_lists_the_spans_with_it(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "traces.py")
+    assert "Page 1 of the traces" in words(page)
+    assert not page.number_input
+    score = next(box for box in page.selectbox if box.label == "Score")
+    assert "response_perplexity" in score.options
+    page = score.set_value("response_perplexity").run()
+    assert "Page 1 of the spans" in words(page)
+    assert set(page.dataframe[0].value["value"]) == {4.48}
+    page = page.number_input(key="score_min").set_value(4.5).run()
+    assert "No span matches" in words(page)
+    page = page.number_input(key="score_min").set_value(4.48).run()
+    assert len(page.dataframe[0].value) == 50
+    assert "Page 2 of the spans" in words(press(page, "Older"))
+    page = page.number_input(key="score_max").set_value(4.0).run()
+    assert "score_min must not be above score_max" in words(page).replace("\\", "")
+
+
+def test_a_link_to_the_list_carries_the_filter_on_a_score(app: AppTest) -> None:
+    page = open_view(app, "traces.py", score="thumbs", score_min="0.5")
+    assert page.number_input(key="score_min").value == 0.5
+    assert "No span matches" in words(page)
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    """Click the button of that label and run the page again."""
+    done = next(b for b in page.button if b.label == label).click().run()
+    assert not done.exception, done.exception
+    return done
+
+
+def test_a_long_trace_is_turned_page_by_page(app: AppTest, long_trace: Any) -> None:
+    project, ids = long_trace
+    page = open_view(app, "trace.py", trace="an agent's day", project=project)
+    assert "Spans 1 to 200 of 403" in words(page)
+    assert next(b for b in page.button if b.label == "Earlier spans").disabled
+    second = press(page, "Later spans")
+    assert "Spans 201 to 400 of 403" in words(second)
+    assert second.query_params["event"] == ids[250], "the page's model call is open"
+    assert "201  tool · step 201" in words(second) and "200  tool" not in words(second)
+    last = press(second, "Later spans")
+    assert "Spans 401 to 403 of 403" in words(last)
+    assert next(b for b in last.button if b.label == "Later spans").disabled
+    assert "Spans 201 to 400 of 403" in words(press(last, "Earlier spans"))
+    assert "Spans 1 to 200 of 403" in words(press(last, "Earlier spans"))
+
+
+def test_a_link_to_a_late_span_opens_it_on_its_page(app: AppTest, long_trace: Any) -> None:
+    project, ids = long_trace
+    page = open_view(app, "trace.py", event=ids[401], project=project)
+    assert "Spans 401 to 403 of 403" in words(page)
+    assert "result 402" in words(page)
+    chooser = next(s for s in page.selectbox if s.label == "Show span")
+    assert chooser.value == 1
+    other = chooser.set_value(2).run()
+    assert "result 403" in words(other) and "Spans 401 to 403 of 403" in words(other)
+    assert "Spans 201 to 400 of 403" in words(press(other, "Earlier spans"))
+
+
+def test_a_span_whose_parent_is_on_an_earlier_page_is_marked(app: AppTest, long_trace: Any) -> None:
+    project, _ = long_trace
+    mark = "Its parent is not among these spans"
+    page = open_view(app, "trace.py", trace="an agent's day", project=project)
+    assert not any(mark in element.proto.body for element in page.get("html"))
+    waterfall = next(
+        e.proto.body for e in press(page, "Later spans").get("html") if mark in e.proto.body
+    )
+    assert waterfall.count(mark) == 200
+
+
+def test_a_short_trace_has_no_pages(app: AppTest, seeded: Any) -> None:
+    page = open_view(app, "trace.py", trace=seeded.trace)
+    assert not any("spans" in button.label for button in page.button)
 
 
 def test_the_drift_page_says_what_changed(app: AppTest, seeded: Any) -> None:

@@ -88,6 +88,23 @@ def test_empty_filters_are_left_out_of_the_query(server: Server, api: Api) -> No
     assert server.requests[0][1] == "/v1/events?limit=5&order=newest&model=gpt+x"
 
 
+def test_a_bound_of_zero_is_a_bound(server: Server, api: Api) -> None:
+    server.answers = [(200, {"rows": [], "next_cursor": ""})]
+    api.events(score="thumbs up", score_max=0.0)
+    path = server.requests[0][1]
+    assert path == "/v1/events?limit=100&order=newest&score=thumbs+up&score_max=0.0"
+
+
+def test_a_page_of_a_trace_is_asked_for_by_its_cursor(server: Server, api: Api) -> None:
+    old = {"trace_id": "a/b", "events": [], "scores": [], "more_events": 3}
+    server.answers = [(200, old), (200, old | {"next_cursor": "c2", "earlier_events": 200})]
+    first, second = api.trace("a/b"), api.trace("a/b", cursor="c1")
+    paths = [path for _, path, _, _ in server.requests]
+    assert paths == ["/v1/traces/a%2Fb?", "/v1/traces/a%2Fb?cursor=c1"]
+    assert (first.next_cursor, second.next_cursor) == ("", "c2")
+    assert (first.earlier_events, second.earlier_events) == (0, 200)
+
+
 def test_lines_are_sent_as_ndjson(server: Server, api: Api) -> None:
     answer = {"accepted": 2, "duplicates": 0, "rejected": [], "warnings": []}
     server.answers = [(200, answer)]
