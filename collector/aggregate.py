@@ -13,9 +13,16 @@ BITS_PER_BYTE = ("prompt_bits_per_byte", "response_bits_per_byte", "whole_bits_p
 # The latest score of each name of an event, with the stats and weight of the same row. A worker's
 # goes before others of the same name: what a person says of a few is no sample of them.
 FIRST = "tuple(source = 'worker', computed_at)"
-# What a list shows of an event's score. Rows of one moment (an app's and a person's in one batch)
-# have an order too, so that every read picks the same one.
-SHOWN = f"argMax(value, tuple({FIRST}, source, metric_version, value))"
+# Rows of one source and version take each other's place, as a merge will do it: the newest stands,
+# also when it has no value. `<where>` is replaced.
+STANDING = """
+SELECT event_id, name, source, metric_version, argMax(tuple(value), computed_at).1 AS said,
+       max(computed_at) AS said_at
+FROM scores WHERE <where> GROUP BY event_id, name, source, metric_version HAVING said IS NOT NULL
+"""
+# What a list shows of an event's score, out of STANDING. Rows of one moment (an app's and a
+# person's in one batch) have an order too, so that every read picks the same one.
+SHOWN = "argMax(said, tuple(source = 'worker', said_at, source, metric_version))"
 LATEST = f"""
 SELECT event_id, event_time, name, latest.1 AS value, latest.2 AS stats, latest.3 AS weight FROM (
     SELECT event_id, event_time, name,

@@ -16,7 +16,7 @@ from uuid import UUID
 from driftline.sdk import records as r
 
 from . import rows
-from .aggregate import SHOWN
+from .aggregate import SHOWN, STANDING
 from .bodies import IDS, TIMES, by_id, read_bodies
 from .clickhouse import ClickHouse
 from .event import id_time
@@ -28,6 +28,7 @@ SCORE_IDS = f"""
 project = {{project:String}} AND event_time BETWEEN {{first:DateTime64(3, 'UTC')}}
 AND {{last:DateTime64(3, 'UTC')}} AND event_time IN {TIMES} AND event_id IN {{ids:Array(UUID)}}
 """
+VALUES = STANDING.replace("<where>", SCORE_IDS + "AND name != {marker:String}")
 WITHIN = """
 project = {project:String} AND id_time >= {start:DateTime64(3, 'UTC')}
 AND id_time < {end:DateTime64(3, 'UTC')}
@@ -169,8 +170,7 @@ class EventStore:
         if not ids:
             return {}
         sql = f"""
-            SELECT event_id, name, {SHOWN} FROM scores
-            WHERE {SCORE_IDS} AND name != {{marker:String}} AND value IS NOT NULL
+            SELECT event_id, name, {SHOWN} FROM ({VALUES})
             GROUP BY event_id, name ORDER BY event_id, name
         """
         values: dict[UUID, dict[str, float]] = defaultdict(dict)

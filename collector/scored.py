@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .aggregate import SHOWN
+from .aggregate import SHOWN, STANDING
 from .marks import MARKER
 
 OF_NAME = """
 project = {project:String} AND event_time >= {start:DateTime64(3, 'UTC')}
 AND event_time < {end:DateTime64(3, 'UTC')} AND name = {score:String} AND name != {marker:String}
-AND value IS NOT NULL
 """
 
 
@@ -40,16 +39,16 @@ class ScoreRange:
         """
         of_them = f"AND (event_time, event_id) IN ({_events(others)})" if others else ""
         touching = f"SELECT event_time, event_id FROM scores WHERE {OF_NAME} {of_them}"
+        theirs = f"{OF_NAME} AND (event_time, event_id) IN ({touching} AND {self._holds('value')})"
         return f"""id IN (
-            SELECT event_id FROM scores WHERE {OF_NAME}
-            AND (event_time, event_id) IN ({touching} AND {self._holds("value")})
+            SELECT event_id FROM ({STANDING.replace("<where>", theirs)})
             GROUP BY event_id HAVING {self._holds(SHOWN)}
         )"""
 
     def _holds(self, value: str) -> str:
         low = [] if self.low is None else [f"{value} >= {{low:Float64}}"]
         high = [] if self.high is None else [f"{value} <= {{high:Float64}}"]
-        return " AND ".join([*low, *high]) or "1"
+        return " AND ".join([f"{value} IS NOT NULL", *low, *high])
 
 
 def _events(conditions: Sequence[str]) -> str:

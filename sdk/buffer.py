@@ -67,6 +67,11 @@ class Buffer:
         self._asleep = False
 
     @property
+    def size(self) -> int:
+        """Bytes that wait, as far as counted."""
+        return self._bytes
+
+    @property
     def puts(self) -> int:
         """How many lines were ever accepted."""
         with self._lock:

@@ -2,8 +2,10 @@
 
 It looks every TICK_SECONDS while the app logs, so that what was logged is soon on disk and the app
 never pays for waking it; after a quiet second it sleeps until the buffer rings. It holds the
-interpreter for a slice of lines at a time: a few while the app is calm, more the more waits. With
-20 ms instead of 10 a line was in memory for up to 84 ms (p99, two cores at load 9), else 66.
+interpreter for a slice of lines at a time: a few while the app is calm, more the more waits. When
+the buffer is crowded it no longer offers the interpreter between slices, and the app has to ask for
+it (which takes 5 ms): else a burst would fill the memory. With ticks of 20 ms instead of 10 a line
+was in memory for up to 84 ms (p99, two cores at load 9), else 66.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ TICK_SECONDS = 0.01
 QUIET_TICKS = 100
 SLICE_ROWS = 16
 MAX_SLICE_ROWS = 256
+CROWDED_BYTES = 8 << 20
+CROWDED_SLICE_ROWS = 1024
 BREATH_SECONDS = 0.00005  # long enough for a waiting thread to take the interpreter
 REPORT_SECONDS = 1.0  # between two reports of losses that go on
 MAX_REPORT_SECONDS = 60.0
@@ -105,6 +109,9 @@ class Scribe:
         some = False
         while (waiting := len(self._buffer)) and self._shared.left():
             some = True
+            if self._buffer.size > CROWDED_BYTES:
+                self._put(self._buffer.take(CROWDED_SLICE_ROWS))
+                continue
             self._put(self._buffer.take(min(max(SLICE_ROWS, waiting // 16), MAX_SLICE_ROWS)))
             time.sleep(BREATH_SECONDS)
         return self.report() or some

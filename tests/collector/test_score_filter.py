@@ -81,6 +81,17 @@ def test_a_newer_value_takes_the_place_of_the_old_one(front, one):
     assert ids(front.get("/v1/events", score="thumbs", score_max=0.5)["rows"]) == [sent]
 
 
+def test_a_value_that_was_taken_back_is_shown_and_found_no_more(front, event):
+    """A metric that no longer applies: the newer row of the same source and version is empty."""
+    sent = event()
+    front.send(sent)
+    row = {"project": front.project_id, "event_id": sent["id"], "name": "a", "source": "worker"}
+    for at, value in enumerate((0.9, None), 1):
+        front.services.clickhouse.insert("scores", [row | {"value": value, "computed_at": at}])
+    assert front.get("/v1/events")["rows"][0]["scores"] == {}
+    assert front.get("/v1/events", score="a")["rows"] == []
+
+
 def test_of_an_apps_and_a_persons_value_of_one_moment_the_shown_one_counts(front, event):
     sent = event()
     line = sent["id"]
@@ -121,8 +132,14 @@ def test_a_wrong_bound_is_named_with_the_reason(front, query, field):
 
 
 def shown(rows):
-    """The value that a list shows, of the rows of one event and name: a worker's, the latest."""
-    valued = [row for row in rows if row["value"] is not None]
+    """The value that a list shows, of the rows of one event and name: a worker's, the latest.
+
+    Of one source and version the newest row stands, and takes a value away when it has none.
+    """
+    standing = {}
+    for row in sorted(rows, key=lambda r: r["computed_at"]):
+        standing[row["source"], row["metric_version"]] = row
+    valued = [row for row in standing.values() if row["value"] is not None]
     latest = max(valued, key=lambda r: (r["source"] == "worker", r["computed_at"]), default=None)
     return None if latest is None else latest["value"]
 
@@ -136,10 +153,7 @@ def random_events(rng, event, uuid7):
 
 
 def random_scores(rng, project, events):
-    """Rows of several names, sources, versions and moments, copies among them.
-
-    No value is followed by an empty row of the same source and version: a merge would remove it.
-    """
+    """Rows of several names, sources, versions and moments, copies among them."""
     rows = []
     for line in events:
         for _ in range(rng.randrange(7)):
@@ -152,7 +166,7 @@ def random_scores(rng, project, events):
                 "name": rng.choice(["a", "a", "b"]),
                 "value": value,
                 "source": source,
-                "metric_version": "empty" if value is None else version,
+                "metric_version": version,
                 "computed_at": len(rows) + 1,
             }
             rows += [row] * rng.choice([1, 1, 1, 3])
