@@ -27,7 +27,7 @@ Row = Mapping[str, object]
 T = TypeVar("T")
 
 READERS = 4
-WRITERS = 3  # two that commit, and one for the rollup and what is done now and then
+WRITERS = 2
 QUERY_SECONDS = 60
 CONNECT_SECONDS = 5
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

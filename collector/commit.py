@@ -1,9 +1,7 @@
-"""Group commit: many requests, one insert; a request is answered when it is durable.
+"""Group commit: many requests, one writer, one insert; a request is answered when it is durable.
 
 While one group is being inserted the next one gathers, so groups grow with the load and an idle
-collector adds no delay. Two writers take turns, so that one parses while the other waits for the
-disk; batches that share an event are never in both hands (decision 45). Over its bounds the queue
-refuses (503, the sender keeps its events).
+collector adds no delay. Over its bounds the queue refuses (503, the sender keeps its events).
 """
 
 from __future__ import annotations
@@ -12,9 +10,8 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from uuid import UUID
 
 import structlog
 
@@ -28,10 +25,8 @@ from .meters import Meters
 
 GROUP_ROWS = 20_000
 GROUP_BYTES = 64 * 2**20
-COMMITTERS = 2  # threads; the pool of `ClickHouse` has a client for each
 log = structlog.get_logger(__name__)
 Stored = Callable[[str, Sequence[EventLine]], None]
-EventKey = tuple[str, UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +42,14 @@ class Bounds:
 class _Waiting:
     batch: Batch
     since: float
-    keys: frozenset[EventKey]
     future: Future[Outcome] = field(default_factory=Future)
     outcome: Outcome = field(default_factory=Outcome)
 
 
 class Committer:
-    """The writers of events and of scores that senders report.
+    """The one writer of events and of scores that senders report.
 
-    `on_stored(project, events)` is called in a writer's thread after events became durable.
+    `on_stored(project, events)` is called in the writer's thread after events became durable.
     """
 
     def __init__(
@@ -73,17 +67,11 @@ class Committer:
         self._on_stored = on_stored
         self._known = KnownIds(clickhouse)
         self._queue: list[_Waiting] = []
-        self._in_hand: list[_Waiting] = []
-        self._keys_in_hand: set[EventKey] = set()
         self._rows = self._bytes = 0
         self._closing = False
         self._changed = threading.Condition()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"commit-{number}", daemon=True)
-            for number in range(COMMITTERS)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
+        self._thread.start()
 
     def admit(self) -> None:
         """Refuse a request before its body is decoded. Raises Overloaded when the queue is full.
@@ -99,34 +87,27 @@ class Committer:
 
         Raises Overloaded when the queue is full, slow or closing.
         """
-        waiting = _Waiting(batch, time.monotonic(), _keys(batch))
         with self._changed:
             self._refuse_over_bounds(batch)
+            waiting = _Waiting(batch, time.monotonic())
             self._queue.append(waiting)
             self._count(batch, 1)
             self._changed.notify()
         return waiting.future
 
-    def settle(self, timeout_seconds: float) -> bool:
-        """Wait until every batch submitted before is stored or refused; False at the timeout."""
-        with self._changed:
-            before = [waiting.future for waiting in (*self._in_hand, *self._queue)]
-        return not wait(before, timeout_seconds).not_done
-
     def close(self) -> None:
         """Store what waits, then stop; batches that come later are refused."""
         with self._changed:
             self._closing = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+            self._changed.notify()
+        self._thread.join()
 
     def _refuse_over_bounds(self, batch: Batch) -> None:
         if self._closing:
             raise Overloaded("the collector is stopping; try again")
         over = self._rows + batch.rows > self._bounds.rows
         over = over or self._bytes + batch.size > self._bounds.bytes
-        if self._rows and over:
+        if self._queue and over:
             raise Overloaded("too many events wait to be stored; try again")
         if self._queue and time.monotonic() - self._queue[0].since > self._bounds.seconds:
             raise Overloaded("the database is slow; try again")
@@ -137,53 +118,27 @@ class Committer:
         self._meters.queue_rows.set(self._rows)
         self._meters.queue_bytes.set(self._bytes)
 
-    # -------------------------------------------------------- the writers' threads
+    # --------------------------------------------------------- the writer's thread
 
     def _run(self) -> None:
         while group := self._next_group():
             self._commit(group)
-            self._put_down(group)
+            with self._changed:
+                for waiting in group:
+                    self._count(waiting.batch, -1)
 
     def _next_group(self) -> list[_Waiting]:
         """The batches to commit together, or none when closing."""
         with self._changed:
-            while not (group := self._free_batches()):
-                if self._closing and not self._queue:
-                    return []
-                self._changed.wait()
-            taken = set(map(id, group))
-            self._queue = [waiting for waiting in self._queue if id(waiting) not in taken]
-            self._in_hand += group
-            self._keys_in_hand.update(*(waiting.keys for waiting in group))
+            self._changed.wait_for(lambda: self._queue or self._closing)
+            rows = size = taken = 0
+            for waiting in self._queue:
+                rows, size = rows + waiting.batch.rows, size + waiting.batch.size
+                if taken and (rows > GROUP_ROWS or size > GROUP_BYTES):
+                    break
+                taken += 1
+            group, self._queue = self._queue[:taken], self._queue[taken:]
             return group
-
-    def _free_batches(self) -> list[_Waiting]:
-        """The oldest batches, a group at most, of whose events none is in the other's hands.
-
-        A batch that has to wait holds back the later ones that share an event with it.
-        """
-        group: list[_Waiting] = []
-        held: set[EventKey] = set()
-        rows = size = 0
-        for waiting in self._queue:
-            keys = waiting.keys
-            if not (keys.isdisjoint(self._keys_in_hand) and keys.isdisjoint(held)):
-                held |= keys
-                continue
-            rows, size = rows + waiting.batch.rows, size + waiting.batch.size
-            if group and (rows > GROUP_ROWS or size > GROUP_BYTES):
-                break
-            group.append(waiting)
-        return group
-
-    def _put_down(self, group: Sequence[_Waiting]) -> None:
-        done = set(map(id, group))
-        with self._changed:
-            self._in_hand = [waiting for waiting in self._in_hand if id(waiting) not in done]
-            self._keys_in_hand = set().union(*(waiting.keys for waiting in self._in_hand))
-            for waiting in group:
-                self._count(waiting.batch, -1)
-            self._changed.notify_all()
 
     def _commit(self, gathered: list[_Waiting]) -> None:
         """Store the batches that somebody still waits for; a sender that left will send again."""
@@ -292,13 +247,6 @@ class Committer:
             if count
         ]
         self._clickhouse.insert("ingest_counts", rows)
-
-
-def _keys(batch: Batch) -> frozenset[EventKey]:
-    """The events that a batch stores, or whose weight its scores take."""
-    ids = [line.id for line in batch.events]
-    ids += [line.score.event_id for line in batch.scores]
-    return frozenset((batch.project, event_id) for event_id in ids)
 
 
 def _by_project(group: Iterable[_Waiting]) -> Iterable[tuple[str, list[_Waiting]]]:

@@ -21,9 +21,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from . import forgetting
+from .batch import Batch
 from .clickhouse import ClickHouse
 from .ddl import statements
-from .errors import StoreUnreachable
 from .event import id_time
 from .ids import new_id
 from .services import Services
@@ -103,8 +103,7 @@ def _let_pass(parts: Services, project: str) -> None:
     """Wait until what came before the tombstone is stored, here and in other collectors."""
     if not parts.clickhouse.embedded:
         time.sleep(CACHE_SECONDS)
-    if not parts.committer.settle(WAIT_SECONDS):
-        raise StoreUnreachable("what came before the deletion is still being stored; try again")
+    parts.committer.submit(Batch(project)).result(WAIT_SECONDS)
 
 
 # ---------------------------------------------------------------------- rows

@@ -7,7 +7,6 @@ says so: ClickHouse is not asked. docs/decisions/0034 has the argument.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection
 from uuid import UUID
 
@@ -28,10 +27,7 @@ YOUNGEST = (
 
 
 class KnownIds:
-    """Answers which of some ids are stored; remembers those that it saw stored.
-
-    Safe with threads, as long as no two of them ask for and store one id at a time.
-    """
+    """Answers which of some ids are stored; remembers those that it saw stored."""
 
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
@@ -44,15 +40,11 @@ class KnownIds:
         self._old_until: dict[str, int] = {}
         self._horizon: dict[str, int] = {}
         self._begun: set[str] = set()  # projects whose horizon covers what earlier processes stored
-        self._mutex = threading.Lock()
 
     def stored(self, project: str, ids: set[UUID]) -> set[UUID]:
         """The ids among `ids` that are stored."""
-        if self._sole_writer and project not in self._begun:
-            self._begin(project)
-        with self._mutex:
-            recent = {i for i in ids if (project, i) in self._young or (project, i) in self._old}
-            asked = sorted(self._uncertain(project, ids - recent), key=lambda i: i.int)
+        recent = {i for i in ids if (project, i) in self._young or (project, i) in self._old}
+        asked = sorted(self._uncertain(project, ids - recent), key=lambda i: i.int)
         for at in range(0, len(asked), IDS_PER_QUERY):
             recent |= self.weights(project, asked[at : at + IDS_PER_QUERY]).keys()
         return recent
@@ -73,34 +65,27 @@ class KnownIds:
 
     def remember(self, project: str, ids: Collection[UUID]) -> None:
         """These are stored now."""
-        with self._mutex:
-            if len(self._young) + len(ids) > GENERATION_IDS:
-                self._forget_oldest()
-            if ids:
-                self._young.update((project, i) for i in ids)
-                _raise(self._young_until, project, _youngest(ids))
+        if len(self._young) + len(ids) > GENERATION_IDS:
+            for forgotten, until in self._old_until.items():
+                _raise(self._horizon, forgotten, until)
+            self._old, self._young = self._young, set()
+            self._old_until, self._young_until = self._young_until, {}
+        if ids:
+            self._young.update((project, i) for i in ids)
+            _raise(self._young_until, project, _youngest(ids))
 
     def doubt(self, project: str, ids: Collection[UUID]) -> None:
         """An insert of these failed: some may be stored nevertheless, so they must be asked for."""
-        with self._mutex:
-            _raise(self._horizon, project, _youngest(ids))
-
-    def _begin(self, project: str) -> None:
-        ((youngest,),) = self._clickhouse.query(YOUNGEST, project=project)
-        with self._mutex:
-            _raise(self._horizon, project, youngest)
-            self._begun.add(project)
-
-    def _forget_oldest(self) -> None:
-        for project, until in self._old_until.items():
-            _raise(self._horizon, project, until)
-        self._old, self._young = self._young, set()
-        self._old_until, self._young_until = self._young_until, {}
+        _raise(self._horizon, project, _youngest(ids))
 
     def _uncertain(self, project: str, ids: set[UUID]) -> set[UUID]:
         """Those of ids unknown to the memory that ClickHouse must be asked for."""
-        if not self._sole_writer:
+        if not self._sole_writer or not ids:
             return ids
+        if project not in self._begun:
+            ((youngest,),) = self._clickhouse.query(YOUNGEST, project=project)
+            _raise(self._horizon, project, youngest)
+            self._begun.add(project)
         horizon = self._horizon[project]
         return {i for i in ids if i.int >> 80 <= horizon}
 

@@ -1,7 +1,7 @@
 """Group commit: durable before the answer, once, bounded, and a bad row alone in its fate."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from uuid import UUID
 
 import pytest
@@ -163,79 +163,14 @@ def test_closing_stores_what_waits_and_refuses_what_comes_later(clickhouse, line
 
 
 def test_a_batch_whose_sender_left_is_not_stored(clickhouse, line, project):
-    gate, one = Gate(), line(project=project)
+    gate = Gate()
     committer = Committer(clickhouse, Meters(), BOUNDS, utc_now, gate)
-    committer.submit(Batch(project, (one,)))
+    committer.submit(Batch(project, (line(project=project),)))
     assert gate.reached.wait(30)
-    assert committer.submit(Batch(project, (one, line(project=project)))).cancel()
+    assert committer.submit(Batch(project, (line(project=project),))).cancel()
     gate.open.set()
     committer.close()
     assert count(clickhouse, "events", project) == 1
-
-
-class FirstGate(Gate):
-    """Holds only the first group."""
-
-    def __call__(self, project, events):
-        if not self.reached.is_set():
-            super().__call__(project, events)
-
-
-@pytest.fixture
-def held(clickhouse):
-    """A committer, and the gate that holds its first group."""
-    gate = FirstGate()
-    committer = Committer(clickhouse, Meters(), BOUNDS, utc_now, gate)
-    yield committer, gate
-    gate.open.set()
-    committer.close()
-
-
-def test_while_one_group_is_in_hand_another_is_stored(held, clickhouse, line, project):
-    committer, gate = held
-    first = committer.submit(Batch(project, (line(project=project),)))
-    assert gate.reached.wait(30)
-    second = committer.submit(Batch(project, (line(project=project),)))
-    assert second.result(30).accepted == 1
-    assert not first.done()
-
-
-def test_batches_that_share_an_event_wait_for_each_other(held, clickhouse, line, project):
-    committer, gate = held
-    one, two, three = (line(project=project) for _ in range(3))
-    first = committer.submit(Batch(project, (one,)))
-    assert gate.reached.wait(30)
-    score = ScoreLine(1, ScoreFact(two.id, "thumbs", 1.0, "", "", (), "app"))
-    behind = [
-        committer.submit(Batch(project, (one, two))),
-        committer.submit(Batch(project, (), (score,))),
-    ]
-    assert committer.submit(Batch(project, (three,))).result(30).accepted == 1
-    assert not first.done() and not any(future.done() for future in behind)
-    gate.open.set()
-    outcomes = [future.result(30) for future in (first, *behind)]
-    assert [(o.accepted, o.duplicates) for o in outcomes] == [(1, 0), (1, 1), (1, 0)]
-    assert count(clickhouse, "events", project) == 3
-
-
-def test_settling_waits_for_what_came_before_and_for_nothing_else(held, line, project):
-    committer, gate = held
-    first = committer.submit(Batch(project, (line(project=project),)))
-    assert gate.reached.wait(30)
-    assert not committer.settle(0.05)
-    gate.open.set()
-    assert committer.settle(30) and first.done()
-
-
-def test_many_senders_of_the_same_events_store_each_once(commit, clickhouse, line, project):
-    lines = [line(project=project, number=n) for n in range(1, 41)]
-    batches = [Batch(project, tuple(lines[at : at + 10])) for at in range(31)] * 3
-    with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(lambda batch: commit.submit(batch).result(60), batches))
-    assert sum(outcome.accepted for outcome in outcomes) == 40
-    assert sum(outcome.duplicates for outcome in outcomes) == 10 * len(batches) - 40
-    ids = "SELECT count(), uniqExact(id) FROM events WHERE project = {project:String}"
-    assert clickhouse.query(ids, project=project) == [(40, 40)]
 
 
 def test_when_the_database_fails_every_sender_hears_it_and_the_writer_lives_on(
