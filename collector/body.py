@@ -28,6 +28,11 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self._left = limit
         self._decoders = CapacityLimiter(DECODERS)
+        self._decoding = 0
+
+    def busy(self) -> bool:
+        """Whether bodies are being decoded, or wait for it. Any thread may ask."""
+        return self._decoding > 0
 
     @contextmanager
     def reserve(self, size: int) -> Iterator[None]:
@@ -42,7 +47,11 @@ class Budget:
 
     async def decoding(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do `work` in a thread, at most `DECODERS` at once; requests take turns."""
-        return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self._decoders)
+        self._decoding += 1
+        try:
+            return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self._decoders)
+        finally:
+            self._decoding -= 1
 
 
 def too_large(limit: int) -> Problem:

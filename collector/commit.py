@@ -1,7 +1,9 @@
 """Group commit: many requests, one writer, one insert; a request is answered when it is durable.
 
-While one group is being inserted the next one gathers, so groups grow with the load and an idle
-collector adds no delay. Over its bounds the queue refuses (503, the sender keeps its events).
+While one group is being inserted the next one gathers, so groups grow with the load. An insert
+costs as much before its first row as some 300 rows do, so the writer also waits a moment for
+requests that are being decoded; an idle collector adds no delay. Over its bounds the queue refuses
+(503, the sender keeps its events).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from .meters import Meters
 
 GROUP_ROWS = 20_000
 GROUP_BYTES = 64 * 2**20
+LINGER_SECONDS = 0.03  # for requests that are being decoded, from the oldest batch on
+ENOUGH_ROWS = 2_000  # are worth an insert without them
 log = structlog.get_logger(__name__)
 Stored = Callable[[str, Sequence[EventLine]], None]
 
@@ -49,7 +53,8 @@ class _Waiting:
 class Committer:
     """The one writer of events and of scores that senders report.
 
-    `on_stored(project, events)` is called in the writer's thread after events became durable.
+    `on_stored(project, events)` is called in the writer's thread after events became durable;
+    `coming` tells whether requests are being decoded.
     """
 
     def __init__(
@@ -59,12 +64,14 @@ class Committer:
         bounds: Bounds,
         clock: Clock,
         on_stored: Stored,
+        coming: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clickhouse = clickhouse
         self._meters = meters
         self._bounds = bounds
         self._clock = clock
         self._on_stored = on_stored
+        self._coming = coming
         self._known = KnownIds(clickhouse)
         self._queue: list[_Waiting] = []
         self._rows = self._bytes = 0
@@ -131,6 +138,8 @@ class Committer:
         """The batches to commit together, or none when closing."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing)
+            while (pause := self._pause()) > 0:
+                self._changed.wait(pause)
             rows = size = taken = 0
             for waiting in self._queue:
                 rows, size = rows + waiting.batch.rows, size + waiting.batch.size
@@ -139,6 +148,14 @@ class Committer:
                 taken += 1
             group, self._queue = self._queue[:taken], self._queue[taken:]
             return group
+
+    def _pause(self) -> float:
+        """Seconds that it is worth waiting for more."""
+        if not self._queue or self._closing or not self._coming():
+            return 0.0
+        if sum(waiting.batch.rows for waiting in self._queue) >= ENOUGH_ROWS:
+            return 0.0
+        return self._queue[0].since + LINGER_SECONDS - time.monotonic()
 
     def _commit(self, gathered: list[_Waiting]) -> None:
         """Store the batches that somebody still waits for; a sender that left will send again."""

@@ -1,7 +1,7 @@
 """Group commit: durable before the answer, once, bounded, and a bad row alone in its fate."""
 
 import threading
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from uuid import UUID
 
 import pytest
@@ -184,3 +184,33 @@ def test_when_the_database_fails_every_sender_hears_it_and_the_writer_lives_on(
     finally:
         clickhouse.command("RENAME TABLE events_away TO events")
     assert commit.submit(Batch(project, (one,))).result().accepted == 1
+
+
+def test_while_bodies_are_decoded_batches_gather_for_a_moment(clickhouse, line, project):
+    """And only for a moment, as long as they are decoded, and never when closing."""
+    decoding = threading.Event()
+    decoding.set()
+    groups = []
+    committer = Committer(
+        clickhouse, Meters(), BOUNDS, utc_now, lambda _, e: groups.append(len(e)), decoding.is_set
+    )
+    futures = [committer.submit(Batch(project, (line(project=project),))) for _ in range(3)]
+    assert [future.result(30).accepted for future in futures] == [1, 1, 1]
+    assert groups == [3]
+    decoding.clear()
+    assert committer.submit(Batch(project, (line(project=project),))).result(30).accepted == 1
+    decoding.set()
+    last = committer.submit(Batch(project, (line(project=project),)))
+    committer.close()
+    assert last.result(0).accepted == 1
+
+
+def test_many_senders_of_the_same_events_store_each_once(commit, clickhouse, line, project):
+    lines = [line(project=project, number=n) for n in range(1, 41)]
+    batches = [Batch(project, tuple(lines[at : at + 10])) for at in range(31)] * 3
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda batch: commit.submit(batch).result(60), batches))
+    assert sum(outcome.accepted for outcome in outcomes) == 40
+    assert sum(outcome.duplicates for outcome in outcomes) == 10 * len(batches) - 40
+    ids = "SELECT count(), uniqExact(id) FROM events WHERE project = {project:String}"
+    assert clickhouse.query(ids, project=project) == [(40, 40)]
