@@ -4,6 +4,7 @@
 -- go (after 1 s, not 8 minutes), so deleted text leaves the disk and a power cut loses nothing.
 -- Merging was most of what an insert costs: parts of less than 256 MiB are one file, not 150 to sync,
 -- and more of them are merged at once (decision 34).
+-- A granule holds 2,048 rows at most: a page of a user or a session picks single rows out of many.
 CREATE TABLE IF NOT EXISTS {table events} (
     project LowCardinality(String),
     id UUID,
@@ -54,6 +55,7 @@ PARTITION BY (project, toMonday(id_time))
 ORDER BY (project, id_time, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
     min_bytes_for_wide_part = 268435456, merge_selector_base = 16,
-    old_parts_lifetime = 1, min_compressed_bytes_to_fsync_after_merge = 1;
+    old_parts_lifetime = 1, min_compressed_bytes_to_fsync_after_merge = 1,
+    index_granularity = 2048;
 
 {distributed events sipHash64(id)}
