@@ -102,6 +102,14 @@ def ece(labels: Numbers, chances: Numbers) -> float:
     return float(sum(gaps))
 
 
+def ece_of_truth(chances: Numbers, draws: int, seed: int) -> Interval:
+    """The ECE that so many rows would show if every probability were exactly right."""
+    rng = np.random.default_rng(seed)
+    found = [ece((rng.random(len(chances)) < chances).astype(float), chances) for _ in range(draws)]
+    low, high = np.percentile(found, [2.5, 97.5])
+    return Interval(float(np.mean(found)), float(low), float(high))
+
+
 def bootstrap(
     groups: Sequence[str], measure: Callable[[NDArray[np.intp]], float], draws: int, seed: int
 ) -> Interval:
@@ -182,6 +190,7 @@ def report(rows: Sequence[Row], draws: int, seed: int) -> list[str]:
         f"precision {_share(labels, flags):.3f}, recall {_share(flags, labels):.3f}",
         f"ECE {interval(lambda i: ece(labels[i], chances[i]))}, mean probability "
         f"{chances.mean():.3f}; lexical {ece(labels, lexical):.3f}, {lexical.mean():.3f}",
+        f"ECE that exactly right probabilities would show: {ece_of_truth(chances, draws, seed)}",
         "",
         "| probability | answers | mean probability | hallucinated |",
         "|---|---|---|---|",
