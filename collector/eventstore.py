@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from .bodies import IDS, TIMES, by_id, read_bodies
 from .clickhouse import ClickHouse
 from .event import id_time
 from .marks import MARKER
+from .reach import WITHIN, reach
 from .scored import ScoreRange
 from .window import MILLISECOND, Window
 
@@ -29,17 +29,13 @@ project = {{project:String}} AND event_time BETWEEN {{first:DateTime64(3, 'UTC')
 AND {{last:DateTime64(3, 'UTC')}} AND event_time IN {TIMES} AND event_id IN {{ids:Array(UUID)}}
 """
 VALUES = STANDING.replace("<where>", SCORE_IDS + "AND name != {marker:String}")
-WITHIN = """
-project = {project:String} AND id_time >= {start:DateTime64(3, 'UTC')}
-AND id_time < {end:DateTime64(3, 'UTC')}
-"""
 AT = "{at:DateTime64(3, 'UTC')}"
 SPARE_ROWS = 16  # read beyond a page, for copies of rows that are not merged yet
-RARE = ("session_id", "user_id", "trace_id")  # values that few events have
+RARE = ("session_id", "user_id")  # values that few events have
 # A filter on a score looks at so many events at first for each one wanted, then at eight times as
 # many as before, up to a bound on what one query holds in memory.
 FIRST_EVENTS, MORE_EVENTS, MOST_EVENTS = 20, 8, 250_000
-FILTERS = ("kind", "model", "environment", "status", "session_id", "user_id", "trace_id")
+FILTERS = ("kind", "model", "environment", "status", "session_id", "user_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,13 @@ class EventStore:
             start = max(start, id_time(listing.cursor))
         events = FIRST_EVENTS * listing.limit
         while start < end:
-            reached = self._reach(Window(start, end), listing.newest_first, events)
+            reached = reach(
+                self._clickhouse,
+                self._project,
+                Window(start, end),
+                events,
+                newest_first=listing.newest_first,
+            )
             if listing.newest_first:
                 yield Window(reached or start, end)
                 end = reached or start
@@ -114,21 +116,6 @@ class EventStore:
                 yield Window(start, until)
                 start = until
             events = min(events * MORE_EVENTS, MOST_EVENTS)
-
-    def _reach(self, window: Window, newest_first: bool, events: int) -> datetime | None:
-        """How far a number of events reaches into the window; None: beyond it. The sort key answers
-        it.
-        """
-        order = "DESC" if newest_first else "ASC"
-        found = self._clickhouse.query(
-            f"SELECT id_time FROM events WHERE {WITHIN} ORDER BY id_time {order} "
-            "LIMIT 1 OFFSET {events:UInt64}",
-            project=self._project,
-            start=window.start,
-            end=window.end,
-            events=events,
-        )
-        return found[0][0] if found else None
 
     def _read(self, listing: Listing, cursor: UUID | None, limit: int) -> list[dict[str, Any]]:
         """The rows behind the cursor; of a rare value its ids first, then their rows by key.

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from .clickhouse import ClickHouse
 from .marks import LATEST, MARKED, METRIC_SET_VERSION
-from .window import LAST
+from .reach import reach
+from .window import LAST, Window
 
 SLICE_EVENTS = 20_000
 SLICE_WIDTH = timedelta(minutes=1)
@@ -28,11 +29,6 @@ SELECT id_time FROM events
 WHERE project = {project:String} AND ingested_at >= {since:DateTime64(6, 'UTC')}
   AND ingested_at < {until:DateTime64(6, 'UTC')}
 ORDER BY id_time LIMIT 1
-"""
-REACH = """
-SELECT id_time FROM events
-WHERE project = {project:String} AND id_time >= {since_time:DateTime64(3, 'UTC')}
-ORDER BY id_time LIMIT 1 OFFSET {events:UInt64}
 """
 
 # Never marked, and made just now: `since_time` is when "now" begins.
@@ -134,8 +130,7 @@ def oldest(
     after = _first_time(clickhouse, project, since, LAST)
     events, found = SLICE_EVENTS, dict[UUID, None]()
     while after is not None and len(found) < limit:
-        reached = clickhouse.query(REACH, project=project, since_time=after, events=events)
-        until = reached[0][0] if reached else None
+        until = reach(clickhouse, project, Window(after, LAST), events, newest_first=False)
         if until == after:  # more than a slice in one millisecond
             events *= WIDER
             continue
@@ -158,18 +153,22 @@ def oldest(
 def scored_until(
     clickhouse: ClickHouse, project: str, since: datetime, safe: datetime, seconds: float
 ) -> datetime:
-    """Everything that arrived before this, at most `safe`, is scored. Looks about `seconds` long,
-    at a slice at least; what it did not come to is for the next time."""
-    enough, width = time.monotonic() + seconds, SLICE_WIDTH
+    """Everything that arrived before this, at most `safe`, is scored.
+
+    Looks at a slice at least, and on as long as `seconds` are likely to do for the next one, which
+    is so much wider; what it did not come to is for the next time.
+    """
+    began, width = time.monotonic(), SLICE_WIDTH
     ((arrived, count),) = clickhouse.query(NEXT_ARRIVAL, project=project, since=since)
     since = max(since, min(arrived, safe)) if count else max(since, safe)
     while since < safe:
-        until = min(since + width, safe)
+        started, until = time.monotonic(), min(since + width, safe)
         pending = _first_pending(clickhouse, project, since, until)
         if pending is not None:
             return pending
         since, width = until, width * WIDER
-        if time.monotonic() >= enough:
+        now = time.monotonic()
+        if now - began + WIDER * (now - started) > seconds:
             break
     return since
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from .clickhouse import ClickHouse
 from .event import EPOCH, id_time
-from .eventstore import WITHIN
+from .reach import WITHIN
 from .window import LAST, MILLISECOND
 
 MAX_SPANS = 200  # a page: they are shown with their bodies

@@ -20,13 +20,14 @@ from .bodies import by_id
 from .clickhouse import ClickHouse
 from .clock import rfc3339
 from .event import EPOCH
-from .eventstore import SCORE_IDS, WITHIN
+from .eventstore import SCORE_IDS
 from .marks import MARKER
 from .problem import Problem, not_found
+from .reach import WITHIN, reach
 from .reads import Reader, Store, json_answer
 from .services import Parts
 from .spans import START, Spans
-from .window import LAST, MILLISECOND, Limit, Within, cursor_id, given_id
+from .window import LAST, MILLISECOND, Limit, Window, Within, cursor_id, given_id
 
 SCORED_SPANS = 50  # of each trace of a list
 router = APIRouter(tags=["traces"])
@@ -57,11 +58,6 @@ FROM (
 ) AS span
 GROUP BY trace_id HAVING first >= {{since:DateTime64(3, 'UTC')}} <having>
 ORDER BY first DESC, trace_id DESC LIMIT {{limit:UInt32}}
-"""
-# How far back a number of spans reaches; the sort key answers it.
-REACH = f"""
-SELECT id_time FROM events WHERE {WITHIN} AND id_time <= {{at:DateTime64(3, 'UTC')}}
-ORDER BY id_time DESC LIMIT 1 OFFSET {{spans:UInt64}}
 """
 FIRST_SPANS = (
     20  # of each trace wanted, looked at first; eight times as many when too few begin there
@@ -109,11 +105,14 @@ def traces(
     having = [HAVING[name] for name in params]
     if status:
         having.append(STATUS.get(status, "0"))
-    params |= {"project": caller.project, "start": window.start, "end": window.end, "at": LAST}
+    at = LAST
     if cursor:
-        params["at"], params["after"] = _read_cursor(cursor)
+        last, params["after"] = _read_cursor(cursor)
+        at = min(last, LAST)
         having.append(BEFORE)
-    found = _newest(parts.clickhouse, having, window.start, limit, params)
+    params |= {"project": caller.project, "start": window.start, "end": window.end, "at": at}
+    newest = Window(window.start, min(window.end, at + MILLISECOND))
+    found = _newest(parts.clickhouse, caller.project, newest, having, limit, params)
     versions = parts.cards.versions(caller.project)
     scores = _scores(parts.clickhouse, caller.project, versions, [row["ids"] for row in found])
     page = [_trace_row(row, scores.get(place, {})) for place, row in enumerate(found, 1)]
@@ -123,8 +122,9 @@ def traces(
 
 def _newest(
     clickhouse: ClickHouse,
+    project: str,
+    window: Window,
     having: Sequence[str],
-    start: datetime,
     limit: int,
     params: Mapping[str, object],
 ) -> list[dict[str, Any]]:
@@ -132,8 +132,8 @@ def _newest(
     query = LIST.replace("<having>", "".join(f" AND {condition}" for condition in having))
     spans = FIRST_SPANS * limit
     while True:
-        reached = clickhouse.query(REACH, spans=spans, **params)
-        since = reached[0][0] if reached else start
+        reached = reach(clickhouse, project, window, spans, newest_first=True)
+        since = reached or window.start
         found = clickhouse.rows(query, limit=limit, since=since, **params)
         if len(found) == limit or not reached:
             return found
