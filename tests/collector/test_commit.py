@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from driftline.collector import commit as commit_module
 from driftline.collector.batch import Batch, EventLine, ScoreLine
 from driftline.collector.clock import utc_now
 from driftline.collector.commit import Bounds, Committer
@@ -186,22 +187,56 @@ def test_when_the_database_fails_every_sender_hears_it_and_the_writer_lives_on(
     assert commit.submit(Batch(project, (one,))).result().accepted == 1
 
 
-def test_while_bodies_are_decoded_batches_gather_for_a_moment(clickhouse, line, project):
-    """And only for a moment, as long as they are decoded, and never when closing."""
-    decoding = threading.Event()
-    decoding.set()
-    groups = []
-    committer = Committer(
-        clickhouse, Meters(), BOUNDS, utc_now, lambda _, e: groups.append(len(e)), decoding.is_set
-    )
-    futures = [committer.submit(Batch(project, (line(project=project),))) for _ in range(3)]
-    assert [future.result(30).accepted for future in futures] == [1, 1, 1]
-    assert groups == [3]
+@pytest.fixture
+def decoding():
+    """Set while requests are being decoded."""
+    event = threading.Event()
+    event.set()
+    return event
+
+
+@pytest.fixture
+def gathering(clickhouse, stored, decoding):
+    """Makes a committer that knows of requests being decoded; `stored` gets the groups' sizes."""
+    made = []
+
+    def note(_, events):
+        stored.append(len(events))
+
+    def make():
+        made.append(Committer(clickhouse, Meters(), BOUNDS, utc_now, note, decoding.is_set))
+        return made[-1]
+
+    yield make
+    for committer in made:
+        committer.close()
+
+
+def test_batches_gather_until_nothing_is_decoded(
+    gathering, decoding, stored, line, project, monkeypatch
+):
+    monkeypatch.setattr(commit_module, "LINGER_SECONDS", 600.0)
+    commit = gathering()
+    futures = [commit.submit(Batch(project, (line(project=project),))) for _ in range(2)]
     decoding.clear()
-    assert committer.submit(Batch(project, (line(project=project),))).result(30).accepted == 1
-    decoding.set()
-    last = committer.submit(Batch(project, (line(project=project),)))
-    committer.close()
+    futures.append(commit.submit(Batch(project, (line(project=project),))))
+    assert [future.result(30).accepted for future in futures] == [1, 1, 1]
+    assert stored == [3]
+
+
+def test_batches_gather_no_longer_than_a_moment(gathering, line, project):
+    commit = gathering()
+    assert commit.submit(Batch(project, (line(project=project),))).result(30).accepted == 1
+
+
+def test_enough_rows_and_closing_wait_for_nobody(gathering, stored, line, project, monkeypatch):
+    monkeypatch.setattr(commit_module, "LINGER_SECONDS", 600.0)
+    monkeypatch.setattr(commit_module, "ENOUGH_ROWS", 2)
+    commit = gathering()
+    lines = tuple(line(project=project) for _ in range(2))
+    assert commit.submit(Batch(project, lines)).result(30).accepted == 2
+    last = commit.submit(Batch(project, (line(project=project),)))
+    commit.close()
     assert last.result(0).accepted == 1
 
 
