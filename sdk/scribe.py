@@ -28,7 +28,7 @@ QUIET_TICKS = 100
 SLICE_ROWS = 16
 MAX_SLICE_ROWS = 256
 CROWDED_BYTES = 2 << 20
-CROWDED_SLICE_ROWS = 1024
+CROWDED_SLICE_BYTES = 4 << 20  # by the mean line: long ones must not become a copy of all
 BREATH_SECONDS = 0.00005  # long enough for a waiting thread to take the interpreter
 REPORT_SECONDS = 1.0  # between two reports of losses that go on
 MAX_REPORT_SECONDS = 60.0
@@ -109,11 +109,10 @@ class Scribe:
         some = False
         while (waiting := len(self._buffer)) and self._shared.left():
             some = True
-            if self._buffer.size > CROWDED_BYTES:
-                self._put(self._buffer.take(CROWDED_SLICE_ROWS))
-                continue
-            self._put(self._buffer.take(min(max(SLICE_ROWS, waiting // 16), MAX_SLICE_ROWS)))
-            time.sleep(BREATH_SECONDS)
+            size = self._buffer.size
+            self._put(self._buffer.take(slice_rows(waiting, size)))
+            if size <= CROWDED_BYTES:
+                time.sleep(BREATH_SECONDS)
         return self.report() or some
 
     def report(self) -> bool:
@@ -165,3 +164,10 @@ class Scribe:
             self._shared.settle(1, Loss.TOO_LARGE)
         else:
             encoded.append(data)
+
+
+def slice_rows(waiting: int, size: int) -> int:
+    """How many of the lines that wait, `size` bytes together, are made JSON in one go."""
+    if size > CROWDED_BYTES:
+        return max(1, waiting * CROWDED_SLICE_BYTES // size)
+    return min(max(SLICE_ROWS, waiting // 16), MAX_SLICE_ROWS)

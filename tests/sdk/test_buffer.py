@@ -3,8 +3,18 @@
 import threading
 from collections.abc import Callable
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.sdk.buffer import Buffer
 from driftline.sdk.event import Event
+from driftline.sdk.scribe import (
+    CROWDED_BYTES,
+    CROWDED_SLICE_BYTES,
+    MAX_SLICE_ROWS,
+    SLICE_ROWS,
+    slice_rows,
+)
 from driftline.sdk.testing import START_US, CountingIds
 
 Wait = Callable[[Callable[[], bool], str], None]
@@ -55,3 +65,13 @@ def test_a_line_does_not_ring_while_the_scribe_is_awake() -> None:
     buffer = Buffer(10, 1 << 20)
     buffer.put(line())
     assert buffer.bell.empty()
+
+
+@given(st.integers(1, 50_000), st.integers(1, 8 << 20))
+def test_a_slice_grows_with_what_waits_but_never_to_a_copy_of_it(waiting: int, each: int) -> None:
+    rows = slice_rows(waiting, waiting * each)
+    assert rows >= 1
+    if waiting * each > CROWDED_BYTES:
+        assert (rows - 1) * each <= CROWDED_SLICE_BYTES
+    else:
+        assert SLICE_ROWS <= rows <= MAX_SLICE_ROWS
